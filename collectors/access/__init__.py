@@ -1,0 +1,6 @@
+"""Who may do what, to which rows. The only place that scopes: API and admin both ask here, and what it does not know is refused."""
+
+from collectors.access.principals import Grant, Principal, principal_of
+from collectors.access.scopes import may, permitted, visible_to
+
+__all__ = ["Grant", "Principal", "may", "permitted", "principal_of", "visible_to"]

@@ -1,0 +1,97 @@
+"""Which rows a principal sees, and on which of them a permission holds."""
+
+from dataclasses import dataclass
+from typing import Final, TypeVar
+
+from django.db.models import Model, Q, QuerySet
+
+from collectors.access.principals import Principal
+from collectors.domain.roles import Permission
+from collectors.models import (
+    AuditEntry,
+    Bucket,
+    Collector,
+    Command,
+    Fingerprint,
+    Gap,
+    Heartbeat,
+    Membership,
+    MonitoredDatabase,
+    Organization,
+    SlowQuery,
+    Statement,
+    StatusChange,
+    Team,
+    User,
+)
+
+Row = TypeVar("Row", bound=Model)
+
+
+@dataclass(frozen=True)
+class Scope:
+    """How a table is scoped: what it takes to see a row, and the lookups that lead from a row to its organization and team.
+
+    Without a `team` lookup only a role in the whole organization counts.
+    """
+
+    view: Permission
+    organization: str
+    team: str | None = None
+
+
+_SCOPES: Final[dict[type[Model], Scope]] = {
+    Team: Scope(Permission.TEAM_VIEW, "organization_id", "id"),
+    Membership: Scope(Permission.MEMBERSHIP_VIEW, "organization_id", "team_id"),
+    User: Scope(Permission.USER_VIEW, "memberships__organization_id", "memberships__team_id"),
+    MonitoredDatabase: Scope(Permission.DATABASE_VIEW, "organization_id", "team_id"),
+    Collector: Scope(Permission.COLLECTOR_VIEW, "organization_id", "team_id"),
+    Heartbeat: Scope(Permission.COLLECTOR_VIEW, "organization_id", "collector__team_id"),
+    StatusChange: Scope(Permission.COLLECTOR_VIEW, "organization_id", "collector__team_id"),
+    Command: Scope(Permission.COLLECTOR_VIEW, "organization_id", "collector__team_id"),
+    Statement: Scope(Permission.QUERY_VIEW, "organization_id", "database__team_id"),
+    Fingerprint: Scope(Permission.QUERY_VIEW, "organization_id", "statements__database__team_id"),
+    Bucket: Scope(Permission.QUERY_VIEW, "organization_id", "database__team_id"),
+    SlowQuery: Scope(Permission.QUERY_VIEW, "organization_id", "database__team_id"),
+    Gap: Scope(Permission.QUERY_VIEW, "organization_id", "database__team_id"),
+    AuditEntry: Scope(Permission.AUDIT_VIEW, "organization_id"),
+}
+# Lookups over many rows would list a row once for each.
+_MANY: Final = (User, Fingerprint)
+
+
+def visible_to(queryset: QuerySet[Row], principal: Principal) -> QuerySet[Row]:
+    """Return the rows of the queryset that the principal may see. A table without a scope shows nothing to anybody but SUPER_ADMIN."""
+    if principal.is_superuser:
+        return queryset
+    if queryset.model is Organization:
+        return queryset.filter(pk__in=principal.member_organizations())
+    scope = _SCOPES.get(queryset.model)
+    if scope is None:
+        return queryset.none()
+    return permitted(queryset, principal, scope.view)
+
+
+def permitted(queryset: QuerySet[Row], principal: Principal, permission: Permission) -> QuerySet[Row]:
+    """Return the rows on which the permission holds for the principal."""
+    if principal.is_superuser:
+        return queryset
+    if queryset.model is Organization:
+        return queryset.filter(pk__in=principal.organizations(permission))
+    scope = _SCOPES.get(queryset.model)
+    if scope is None:
+        return queryset.none()
+    condition = Q(**{f"{scope.organization}__in": principal.organizations(permission)})
+    if scope.team is not None:
+        condition |= Q(**{f"{scope.team}__in": principal.teams(permission)})
+    if queryset.model in _MANY:
+        visible = queryset.model._default_manager.filter(condition).values("pk")
+        return queryset.filter(pk__in=visible)
+    return queryset.filter(condition)
+
+
+def may(principal: Principal, permission: Permission, row: Model) -> bool:
+    """Tell whether the permission holds for the principal on this one row."""
+    if principal.is_superuser:
+        return True
+    return permitted(type(row)._default_manager.filter(pk=row.pk), principal, permission).exists()

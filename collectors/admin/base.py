@@ -1,0 +1,344 @@
+"""What every page of the admin is built on: rows, choices and permissions come from `collectors.access` alone."""
+
+import contextlib
+from typing import Any, ClassVar, Final
+
+from django.contrib import messages
+from django.contrib.admin.options import IS_POPUP_VAR
+from django.contrib.admin.utils import unquote
+from django.contrib.admin.widgets import RelatedFieldWidgetWrapper
+from django.contrib.admin.filters import ListFilter
+from django.core.exceptions import PermissionDenied
+from django.db import IntegrityError
+from django.db.models import Field, ForeignKey, Model, QuerySet
+from django.http import Http404, HttpRequest, HttpResponse, HttpResponseNotAllowed, HttpResponseRedirect
+from django.shortcuts import render
+from django.urls import URLPattern, path, reverse
+from django.views.decorators.debug import sensitive_post_parameters
+from unfold.admin import ModelAdmin
+
+from collectors.access import may, permitted, visible_to
+from collectors.admin import signed_in
+from collectors.admin.actions import ActionButton, ScopedAction
+from collectors.admin.forms import RefusableForm
+from collectors.domain import limits
+from collectors.domain.roles import Permission
+from collectors.models import AuditEntry
+from collectors.services.errors import Conflict, Refused
+
+_LOOKUPS: Final = ("exact", "id__exact", "pk__exact", "in", "isnull", "gte", "gt", "lte", "lt", "year", "month", "day")
+_MAX_ID_DIGITS: Final = 18
+_HISTORY: Final = 100
+_REFUSAL: Final = "_dbpower_refusal"
+
+
+class ScopedModelAdmin(ModelAdmin):  # type: ignore[misc] # Unfold is not typed
+    """A table in the admin, scoped to whoever is signed in.
+
+    Subclasses name the permission for each act; what they do not name is refused to everybody, SUPER_ADMIN too. Writing is
+    done by `create`, `change` and `remove`, which call services; nothing is saved here.
+    """
+
+    view_permission: ClassVar[Permission]
+    add_permission: ClassVar[Permission | None] = None
+    change_permission: ClassVar[Permission | None] = None
+    delete_permission: ClassVar[Permission | None] = None
+    # What a related row must permit to be offered in a form, by field; rows that may be seen are offered otherwise.
+    choice_permissions: ClassVar[dict[str, Permission]] = {}
+    # Columns and fields that only SUPER_ADMIN sees.
+    only_superuser: ClassVar[tuple[str, ...]] = ()
+
+    form = RefusableForm
+    list_per_page = limits.PAGE_SIZE
+    list_max_show_all = limits.MAX_PAGE_SIZE
+    show_full_result_count = False
+    object_history_template = "admin/dbpower/history.html"
+    change_form_template = "admin/dbpower/change_form.html"
+    delete_confirmation_template = "admin/dbpower/delete_confirmation.html"
+    save_on_top = False
+    warn_unsaved_form = False
+
+    # -- Rows ----------------------------------------------------------------------------------------------------------
+
+    def get_queryset(self, request: HttpRequest) -> QuerySet[Any]:
+        """Return the rows that may be seen. Lists, pages, searches, actions and autocompletion all start from here."""
+        return visible_to(super().get_queryset(request), signed_in.principal(request))
+
+    def formfield_for_foreignkey(self, db_field: ForeignKey[Any, Any], request: HttpRequest, **kwargs: Any) -> Any:
+        """Offer only related rows that may be seen, or on which the needed permission holds."""
+        rows = db_field.remote_field.model._default_manager.all()
+        permission = self.choice_permissions.get(db_field.name)
+        asking = signed_in.principal(request)
+        kwargs["queryset"] = permitted(rows, asking, permission) if permission else visible_to(rows, asking)
+        return super().formfield_for_foreignkey(db_field, request, **kwargs)
+
+    def formfield_for_dbfield(self, db_field: Field[Any, Any], request: HttpRequest, **kwargs: Any) -> Any:
+        """Leave out the buttons that add or change related rows in a popup: each noun has its page."""
+        formfield = super().formfield_for_dbfield(db_field, request, **kwargs)
+        if formfield is not None and isinstance(formfield.widget, RelatedFieldWidgetWrapper):
+            formfield.widget = formfield.widget.widget
+        return formfield
+
+    def lookup_allowed(self, lookup: str, value: str, request: HttpRequest | None = None) -> bool:  # noqa: ARG002
+        """Allow the filters that are declared and nothing else.
+
+        Django allows every local column, and so would let anybody guess a key's hash letter by letter with
+        `?api_key_hash__startswith=`.
+        """
+        for name in self._filter_names(request):
+            if lookup == name or lookup in {f"{name}__{suffix}" for suffix in _LOOKUPS}:
+                return True
+        return False
+
+    def _filter_names(self, request: HttpRequest | None) -> list[str]:
+        declared = self.get_list_filter(request) if request is not None else self.list_filter
+        names = [self.date_hierarchy] if self.date_hierarchy else []
+        for item in declared:
+            if isinstance(item, list | tuple):
+                names.append(str(item[0]))
+            elif isinstance(item, type) and issubclass(item, ListFilter):
+                names.append(str(getattr(item, "parameter_name", "")))
+            else:
+                names.append(str(item))
+        return names
+
+    # -- Permissions ---------------------------------------------------------------------------------------------------
+
+    def has_view_permission(self, request: HttpRequest, obj: Any = None) -> bool:
+        """Tell whether the row, or anything at all, may be seen."""
+        return self._permits(request, self.view_permission, obj)
+
+    def has_add_permission(self, request: HttpRequest) -> bool:
+        """Tell whether something may be added somewhere; where exactly is up to the form's choices."""
+        return self._permits(request, self.add_permission, None)
+
+    def has_change_permission(self, request: HttpRequest, obj: Any = None) -> bool:
+        """Tell whether the row may be changed."""
+        return self._permits(request, self.change_permission, obj)
+
+    def has_delete_permission(self, request: HttpRequest, obj: Any = None) -> bool:
+        """Tell whether the row may be removed."""
+        return self._permits(request, self.delete_permission, obj)
+
+    def has_module_permission(self, request: HttpRequest) -> bool:
+        """Tell whether the table appears in lists of tables."""
+        return self.has_view_permission(request)
+
+    def _permits(self, request: HttpRequest, permission: Permission | None, obj: Any) -> bool:
+        if permission is None:
+            return False
+        asking = signed_in.principal(request)
+        return may(asking, permission, obj) if isinstance(obj, Model) else asking.holds(permission)
+
+    def get_list_display(self, request: HttpRequest) -> list[Any]:
+        """Return the columns, without those that only SUPER_ADMIN sees."""
+        return [name for name in super().get_list_display(request) if self._shown(request, name)]
+
+    def get_fieldsets(self, request: HttpRequest, obj: Any = None) -> list[Any]:
+        """Return the fields, without those that only SUPER_ADMIN sees."""
+        return [
+            (title, {**options, "fields": [name for name in options["fields"] if self._shown(request, name)]})
+            for title, options in super().get_fieldsets(request, obj)
+        ]
+
+    def _shown(self, request: HttpRequest, name: Any) -> bool:
+        return name not in self.only_superuser or signed_in.principal(request).is_superuser
+
+    # -- Writing -------------------------------------------------------------------------------------------------------
+
+    def create(self, request: HttpRequest, form: Any) -> Model:  # noqa: ARG002
+        """Create what the form asks for, by a service, and return it."""
+        raise PermissionDenied
+
+    def change(self, request: HttpRequest, obj: Any, form: Any) -> None:  # noqa: ARG002
+        """Change the stored row as the form asks, by a service."""
+        raise PermissionDenied
+
+    def remove(self, request: HttpRequest, obj: Any) -> None:  # noqa: ARG002
+        """Remove the row, by a service."""
+        raise PermissionDenied
+
+    def save_model(self, request: HttpRequest, obj: Any, form: Any, change: bool) -> None:  # noqa: FBT001
+        """Hand the form over to a service; the object that Django filled in is only for showing."""
+        if change:
+            self.change(request, self.get_queryset(request).get(pk=obj.pk), form)
+        else:
+            obj.pk = self.create(request, form).pk
+            # The rest of Django's page asks the database about the object, not whether this process inserted it.
+            obj._state.adding = False
+
+    def save_related(self, request: HttpRequest, form: Any, formsets: Any, change: bool) -> None:  # noqa: FBT001
+        """Do nothing: there are no inline forms and no many-to-many fields."""
+
+    def delete_model(self, request: HttpRequest, obj: Any) -> None:
+        """Remove by a service."""
+        self.remove(request, obj)
+
+    def delete_queryset(self, request: HttpRequest, queryset: QuerySet[Any]) -> None:
+        """Remove one by one, by a service."""
+        for obj in queryset:
+            self.remove(request, obj)
+
+    def get_form(self, request: HttpRequest, obj: Any = None, change: bool = False, **kwargs: Any) -> Any:  # noqa: FBT001, FBT002
+        """Return a form class of this request, which knows what a service refused in it."""
+        form = super().get_form(request, obj, change=change, **kwargs)
+        form.refusal = request.__dict__.get(_REFUSAL)
+        return form
+
+    def changeform_view(
+        self, request: HttpRequest, object_id: str | None = None, form_url: str = "", extra_context: Any = None
+    ) -> Any:
+        """Answer the form; one that a service refused is shown again with the reason."""
+        extra = {**(extra_context or {}), "scoped_actions": self._buttons(request, object_id)}
+        extra |= {"show_save_and_add_another": False, "show_history": self._may_see_history(request)}
+        try:
+            return super().changeform_view(request, object_id, form_url, extra)
+        except Refused as refusal:
+            request.__dict__[_REFUSAL] = refusal
+        except IntegrityError:
+            request.__dict__[_REFUSAL] = Conflict("Something of this name exists already.", code="exists")
+        return super().changeform_view(request, object_id, form_url, extra)
+
+    def delete_view(self, request: HttpRequest, object_id: str, extra_context: Any = None) -> Any:
+        """Answer the confirmation; a refusal becomes a message on the object's page."""
+        try:
+            return super().delete_view(request, object_id, extra_context)
+        except Refused as refusal:
+            messages.error(request, str(refusal))
+        return HttpResponseRedirect(self._address("change", object_id))
+
+    def get_deleted_objects(self, objs: Any, request: HttpRequest) -> tuple[list[str], dict[str, int], set[str], list[str]]:
+        """Return what is said before removing. What else goes is the service's business; it refuses where something hangs on it."""
+        lacking = {
+            str(self.opts.verbose_name) for obj in objs if not self.has_delete_permission(request, obj)
+        }
+        return [str(obj) for obj in objs], {str(self.opts.verbose_name_plural): len(objs)}, lacking, []
+
+    # -- History -------------------------------------------------------------------------------------------------------
+    # Services write the audit. Django's own log would be a second one, which knows no tenants.
+
+    def log_addition(self, request: HttpRequest, obj: Any, message: Any) -> None:
+        """Write nothing: the service did."""
+
+    def log_change(self, request: HttpRequest, obj: Any, message: Any) -> None:
+        """Write nothing: the service did."""
+
+    def log_deletions(self, request: HttpRequest, queryset: Any) -> list[Any]:  # noqa: ARG002
+        """Write nothing: the service does."""
+        return []
+
+    def history_view(self, request: HttpRequest, object_id: str, extra_context: Any = None) -> HttpResponse:
+        """Show the audit of one object, as far as the audit may be seen."""
+        obj = self.get_object(request, unquote(object_id))
+        if not self._may_see_history(request) or not self.has_view_permission(request, obj):
+            raise PermissionDenied
+        if obj is None:
+            return self._absent(request, object_id)
+        entries = AuditEntry.objects.filter(object_type=self.opts.model_name, object_id=obj.pk)
+        context = {
+            **self.admin_site.each_context(request),
+            "title": f"History of {obj}",
+            "entries": visible_to(entries, signed_in.principal(request))[:_HISTORY],
+            "object": obj,
+            "opts": self.opts,
+            **(extra_context or {}),
+        }
+        return render(request, self.object_history_template, context)
+
+    def _may_see_history(self, request: HttpRequest) -> bool:
+        return signed_in.principal(request).holds(Permission.AUDIT_VIEW)
+
+    # -- Actions -------------------------------------------------------------------------------------------------------
+
+    def get_urls(self) -> list[URLPattern]:
+        """Add the one address through which buttons on an object's page run an action."""
+        view = self.admin_site.admin_view(self.object_action)
+        own = path("<path:object_id>/do/<slug:name>/", view, name=self._view_name("do"))
+        return [own, *super().get_urls()]
+
+    def get_actions(self, request: HttpRequest) -> dict[str, tuple[Any, str, str]]:
+        """Return the actions whose permission holds somewhere. Nothing but scoped actions ever passes."""
+        asking = signed_in.principal(request)
+        return {
+            name: action
+            for name, action in super().get_actions(request).items()
+            if isinstance(action[0], ScopedAction) and asking.holds(action[0].permission)
+        }
+
+    def response_action(self, request: HttpRequest, queryset: QuerySet[Any]) -> Any:
+        """Run an action on the chosen rows, unless an id is not one."""
+        chosen = request.POST.getlist("_selected_action")
+        if not all(pk.isascii() and pk.isdigit() and len(pk) <= _MAX_ID_DIGITS for pk in chosen):
+            messages.warning(request, "There is no such row.")
+            return None
+        return super().response_action(request, queryset)
+
+    def object_action(self, request: HttpRequest, object_id: str, name: str) -> HttpResponse:
+        """Run an action on one object, from the button on its page. POST only."""
+        if request.method != "POST":
+            return HttpResponseNotAllowed(["POST"])
+        found = self.get_actions(request).get(name)
+        if found is None:
+            raise Http404
+        obj = self.get_object(request, unquote(object_id))
+        if obj is None:
+            return self._absent(request, object_id)
+        if not may(signed_in.principal(request), found[0].permission, obj):
+            raise PermissionDenied
+        response: HttpResponse | None = found[0](self, request, self.get_queryset(request).filter(pk=obj.pk))
+        return response or HttpResponseRedirect(self._address("change", object_id))
+
+    def _buttons(self, request: HttpRequest, object_id: str | None) -> list[ActionButton]:
+        """Return the actions that are offered on this object's page."""
+        actions = [action[0] for action in self.get_actions(request).values()]
+        if object_id is None or not actions:
+            return []
+        obj = self.get_object(request, unquote(object_id))
+        asking = signed_in.principal(request)
+        if obj is None:
+            return []
+        return [a.button for a in actions if a.offered(obj) and may(asking, a.permission, obj)]
+
+    # -- Pages ---------------------------------------------------------------------------------------------------------
+
+    def changelist_view(self, request: HttpRequest, extra_context: Any = None) -> Any:
+        """Answer the list. A NUL in an address would reach PostgreSQL as an error."""
+        if "%00" in request.META.get("QUERY_STRING", ""):
+            return HttpResponseRedirect(request.path)
+        return super().changelist_view(request, extra_context)
+
+    @property
+    def media(self) -> Any:
+        """Return the files of the page; Unfold leaves the request of another thread on this object, so it is dropped."""
+        with contextlib.suppress(AttributeError):
+            del self.request
+        return super().media
+
+    def response_post_save_add(self, request: HttpRequest, obj: Any) -> HttpResponse:
+        """Go to the list; popups are not used."""
+        return HttpResponseRedirect(self._address("changelist"))
+
+    def get_changeform_initial_data(self, request: HttpRequest) -> dict[str, Any]:
+        """Return nothing: a link must not fill in a form."""
+        return {}
+
+    def _absent(self, request: HttpRequest, object_id: str) -> HttpResponse:
+        response: HttpResponse = self._get_obj_does_not_exist_redirect(request, self.opts, object_id)
+        return response
+
+    def _view_name(self, view: str) -> str:
+        return f"{self.opts.app_label}_{self.opts.model_name}_{view}"
+
+    def _address(self, view: str, *args: Any) -> str:
+        return reverse(f"admin:{self._view_name(view)}", args=args)
+
+
+class ReadOnlyModelAdmin(ScopedModelAdmin):
+    """A table that people read and only the control plane or the agents write."""
+
+    def get_readonly_fields(self, request: HttpRequest, obj: Any = None) -> Any:  # noqa: ARG002
+        """Return every field."""
+        return self.fields or ()
+
+
+__all__ = ["IS_POPUP_VAR", "ReadOnlyModelAdmin", "ScopedModelAdmin", "sensitive_post_parameters"]

@@ -1,0 +1,1 @@
+"""What agents call; the contract is docs/wire.md."""

@@ -1,0 +1,70 @@
+"""An agent reports what became of a command."""
+
+import json
+from typing import Any
+
+from django.http import Http404
+from drf_spectacular.utils import extend_schema
+from rest_framework import serializers
+from rest_framework.request import Request
+from rest_framework.response import Response
+from rest_framework.views import APIView
+
+from collectors.api.authentication import CollectorAuthentication, key_refused
+from collectors.domain import limits
+from collectors.domain.commands import CommandState
+from collectors.models import Collector, Command
+from collectors.services import commands
+
+
+class ResultField(serializers.JSONField):
+    """Any JSON up to 16 KiB."""
+
+    def to_internal_value(self, data: Any) -> Any:
+        """Return the value. Raises `ValidationError` when it is too large to keep."""
+        if len(json.dumps(data)) > limits.MAX_RESULT_BYTES:
+            raise serializers.ValidationError(f"At most {limits.MAX_RESULT_BYTES} bytes.")
+        return data
+
+
+class ExecutionSerializer(serializers.Serializer[Any]):
+    """What became of a command."""
+
+    success = serializers.BooleanField()
+    result = ResultField(required=False, allow_null=True, default=None)
+
+
+class ExecutedSerializer(serializers.Serializer[Command]):
+    """The command as it stands after the report."""
+
+    id = serializers.IntegerField()
+    command = serializers.CharField()
+    state = serializers.ChoiceField(choices=[state.value for state in CommandState])
+    executed = serializers.BooleanField()
+    result = serializers.JSONField(allow_null=True)
+
+
+class ExecuteView(APIView):
+    """`POST collectors/{id}/commands/{cmd_id}/execute`."""
+
+    authentication_classes = [CollectorAuthentication]
+    permission_classes: list[Any] = []
+
+    @extend_schema(request=ExecutionSerializer, responses=ExecutedSerializer, operation_id="execute")
+    def post(self, request: Request, collector_pk: str, command_pk: str) -> Response:
+        """Store the outcome. The same report again is answered alike and changes nothing."""
+        collector = request.user
+        if not isinstance(collector, Collector) or str(collector.pk) != collector_pk:
+            raise key_refused()
+        serializer = ExecutionSerializer(data=request.data)
+        serializer.is_valid(raise_exception=True)
+        try:
+            command = commands.report_execution(
+                collector=collector,
+                command_id=int(command_pk),
+                success=serializer.validated_data["success"],
+                result=serializer.validated_data["result"],
+            )
+        except Command.DoesNotExist as error:
+            raise Http404 from error
+        return Response(ExecutedSerializer(command).data)

@@ -1,0 +1,102 @@
+"""Who calls: people by JWT, agents by collector key."""
+
+from typing import Any
+
+from django.http import HttpRequest
+from django.utils import timezone
+from drf_spectacular.extensions import OpenApiAuthenticationExtension
+from rest_framework.authentication import BaseAuthentication
+from rest_framework.exceptions import AuthenticationFailed
+from rest_framework.request import Request
+from rest_framework_simplejwt.authentication import JWTAuthentication
+from rest_framework_simplejwt.tokens import Token
+
+from collectors.domain.actors import Actor
+from collectors.domain.keys import ParsedKey, parse_key
+from collectors.models import Collector, LoginSession, User
+from collectors.services import heartbeats
+
+SESSION_CLAIM = "session_id"
+_KEY_HEADER = "HTTP_X_COLLECTOR_API_KEY"
+
+
+class PeopleAuthentication(JWTAuthentication):
+    """An access token is good while the login it came from is: until logout, a new password, or the account's end."""
+
+    def get_user(self, validated_token: Token) -> User:
+        """Return the person who signed in."""
+        session = open_session(validated_token)
+        if session is None:
+            raise AuthenticationFailed("This login has ended.", code="token_not_valid")
+        return session.user
+
+
+class CollectorAuthentication(BaseAuthentication):
+    """`X-Collector-API-Key` names the collector and proves it. Every refusal reads the same."""
+
+    def authenticate(self, request: Request) -> tuple[Collector, None]:
+        """Return the collector in the place of a user."""
+        parsed = presented_key(request)
+        try:
+            return heartbeats.authenticate(collector_id=parsed.collector_id, key_digest=parsed.digest), None
+        except heartbeats.KeyRefused as error:
+            raise key_refused() from error
+
+    def authenticate_header(self, request: Request) -> str:
+        """Name the scheme, which makes a refusal 401."""
+        return "CollectorKey"
+
+
+def open_session(token: Token) -> LoginSession | None:
+    """Return the login that a token belongs to, or None when it has ended."""
+    session_id = token.get(SESSION_CLAIM)
+    if type(session_id) is not int:
+        return None
+    open_sessions = LoginSession.objects.filter(ended_at=None, expires_at__gt=timezone.now(), user__is_active=True)
+    return open_sessions.select_related("user").filter(pk=session_id, user_id=token.get("user_id")).first()
+
+
+def presented_key(request: Request) -> ParsedKey:
+    """Return the collector key of a request. Raises `AuthenticationFailed` when there is none."""
+    parsed = parse_key(request.META.get(_KEY_HEADER, ""))
+    if parsed is None:
+        raise key_refused()
+    return parsed
+
+
+def key_refused() -> AuthenticationFailed:
+    """Return the refusal of a collector key, whatever is wrong with it."""
+    return AuthenticationFailed("The collector key is not valid.", code="key_not_valid")
+
+
+def actor_of(request: Request | HttpRequest) -> Actor:
+    """Return who makes the request, for the audit."""
+    user = request.user
+    address = request.META.get("REMOTE_ADDR", "")
+    if isinstance(user, User):
+        return Actor(label=user.email, user_id=user.pk, address=address)
+    if isinstance(user, Collector):
+        return Actor(label=f"collector {user.pk}", collector_id=user.pk, address=address)
+    return Actor(label="anonymous", address=address)
+
+
+class PeopleScheme(OpenApiAuthenticationExtension):
+    """Describes the JWT for the OpenAPI schema."""
+
+    target_class = PeopleAuthentication
+    name = "people"
+
+    def get_security_definition(self, auto_schema: Any) -> dict[str, Any]:
+        """Return the scheme."""
+        return {"type": "http", "scheme": "bearer", "bearerFormat": "JWT"}
+
+
+class CollectorScheme(OpenApiAuthenticationExtension):
+    """Describes the collector key for the OpenAPI schema."""
+
+    target_class = CollectorAuthentication
+    name = "collector"
+
+    def get_security_definition(self, auto_schema: Any) -> dict[str, Any]:
+        """Return the scheme."""
+        return {"type": "apiKey", "in": "header", "name": "X-Collector-API-Key"}

@@ -1,0 +1,86 @@
+"""One shape for every error: `{"detail": …, "code": …, "errors": {field: […]}}`."""
+
+import logging
+from typing import Any
+
+from django.core.exceptions import PermissionDenied
+from django.http import Http404, HttpRequest, JsonResponse
+from rest_framework import exceptions, status
+from rest_framework.response import Response
+from rest_framework.views import exception_handler
+
+from collectors.services.errors import Conflict, Refused
+
+_logger = logging.getLogger(__name__)
+
+
+class TooLarge(exceptions.APIException):
+    """The body is larger than is accepted."""
+
+    status_code = status.HTTP_413_REQUEST_ENTITY_TOO_LARGE
+    default_detail = "The body is too large."
+    default_code = "too_large"
+
+
+def handle(exc: Exception, context: dict[str, Any]) -> Response | None:
+    """Turn an exception of a view into an answer; None leaves it to Django, which answers 500."""
+    if isinstance(exc, Refused):
+        return _refused(exc)
+    if isinstance(exc, Http404):
+        exc = exceptions.NotFound()
+    elif isinstance(exc, PermissionDenied):
+        exc = exceptions.PermissionDenied()
+    response = exception_handler(exc, context)
+    if response is None or not isinstance(exc, exceptions.APIException):
+        return response
+    response.data = _body(exc)
+    return response
+
+
+def body(detail: str, code: str, errors: dict[str, list[str]] | None = None) -> dict[str, Any]:
+    """Return the one error shape."""
+    return {"detail": detail, "code": code, "errors": errors or {}}
+
+
+def not_found(request: HttpRequest, exception: Exception | None = None) -> JsonResponse:  # noqa: ARG001 - Django's signature
+    """Answer an address that does not exist."""
+    return JsonResponse(body("Not found.", "not_found"), status=status.HTTP_404_NOT_FOUND)
+
+
+def server_error(request: HttpRequest) -> JsonResponse:  # noqa: ARG001 - Django's signature
+    """Answer when something of ours broke; what it was is in the log."""
+    return JsonResponse(
+        body("Something went wrong on the server.", "error"), status=status.HTTP_500_INTERNAL_SERVER_ERROR
+    )
+
+
+def _refused(exc: Refused) -> Response:
+    if isinstance(exc, Conflict):
+        return Response({**body(str(exc), exc.code), **exc.state}, status=status.HTTP_409_CONFLICT)
+    return Response(body(str(exc), exc.code, exc.errors), status=status.HTTP_400_BAD_REQUEST)
+
+
+def _body(exc: exceptions.APIException) -> dict[str, Any]:
+    if isinstance(exc, exceptions.ValidationError):
+        return body("The request is not valid.", "invalid", _flattened(exc.detail))
+    codes = exc.get_codes()
+    code = codes if isinstance(codes, str) else exc.default_code
+    detail = exc.detail if isinstance(exc.detail, str) else exc.default_detail
+    return body(str(detail), code)
+
+
+def _flattened(detail: Any, prefix: str = "") -> dict[str, list[str]]:
+    """Return nested messages with the path of each member: `{"config.port": ["…"]}`."""
+    if isinstance(detail, dict):
+        flat: dict[str, list[str]] = {}
+        for name, inner in detail.items():
+            flat.update(_flattened(inner, f"{prefix}.{name}" if prefix else str(name)))
+        return flat
+    if isinstance(detail, list) and any(isinstance(inner, dict | list) for inner in detail):
+        flat = {}
+        for index, inner in enumerate(detail):
+            if inner:
+                flat.update(_flattened(inner, f"{prefix}[{index}]"))
+        return flat
+    messages = detail if isinstance(detail, list) else [detail]
+    return {prefix or "non_field_errors": [str(message) for message in messages]}

@@ -1,0 +1,1 @@
+"""What people and their scripts call. One file a resource: serializer and viewset."""

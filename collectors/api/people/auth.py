@@ -1,0 +1,156 @@
+"""Log in, refresh, log out. Tokens carry the login they belong to and end with it."""
+
+from datetime import timedelta
+from typing import Any
+
+from django.contrib.auth import authenticate
+from drf_spectacular.utils import OpenApiResponse, extend_schema
+from rest_framework import serializers
+from rest_framework.exceptions import AuthenticationFailed
+from rest_framework.request import Request
+from rest_framework.response import Response
+from rest_framework.views import APIView
+from rest_framework_simplejwt.exceptions import TokenError
+from rest_framework_simplejwt.settings import api_settings
+from rest_framework_simplejwt.tokens import AccessToken, RefreshToken, Token
+
+from collectors.api.authentication import SESSION_CLAIM, PeopleAuthentication, actor_of, open_session
+from collectors.models import LoginSession
+from collectors.services import logins
+
+
+class CredentialsSerializer(serializers.Serializer[Any]):
+    """What a person signs in with."""
+
+    email = serializers.CharField(max_length=254)
+    password = serializers.CharField(max_length=4096, trim_whitespace=False, write_only=True)
+
+
+class TokensSerializer(serializers.Serializer[Any]):
+    """A short-lived access token and a refresh token that is good once."""
+
+    access = serializers.CharField()
+    refresh = serializers.CharField()
+
+
+class RefreshSerializer(serializers.Serializer[Any]):
+    """A refresh token."""
+
+    refresh = serializers.CharField(max_length=4096)
+
+
+class LogoutSerializer(serializers.Serializer[Any]):
+    """The refresh token of the login to end; not needed when the access token is sent."""
+
+    refresh = serializers.CharField(max_length=4096, required=False)
+
+
+class _OpenView(APIView):
+    """Endpoints that take credentials, so they cannot ask for them first. Refusals are 401."""
+
+    authentication_classes: list[type] = []
+    permission_classes: list[Any] = []
+
+    def get_authenticate_header(self, request: Request) -> str:
+        """Name the scheme, which makes a refusal 401."""
+        return 'Bearer realm="api"'
+
+
+class TokenView(_OpenView):
+    """Log in."""
+
+    @extend_schema(request=CredentialsSerializer, responses=TokensSerializer, operation_id="auth_token")
+    def post(self, request: Request) -> Response:
+        """Return tokens. An unknown address and a wrong password are answered alike, and take as long."""
+        serializer = CredentialsSerializer(data=request.data)
+        serializer.is_valid(raise_exception=True)
+        user = authenticate(
+            request._request,  # noqa: SLF001 - Django's backends want Django's request
+            username=serializer.validated_data["email"],
+            password=serializer.validated_data["password"],
+        )
+        if user is None:
+            logins.record_refused(email=serializer.validated_data["email"], actor=actor_of(request))
+            raise AuthenticationFailed("No active account has this e-mail and password.", code="no_active_account")
+        refresh_id = logins.new_refresh_id()
+        session = logins.open_login(
+            user_id=user.pk, refresh_id=refresh_id, lifetime=_lifetime(), actor=actor_of(request)
+        )
+        return _no_store(_tokens(session, refresh_id))
+
+
+class RefreshView(_OpenView):
+    """Exchange a refresh token for new tokens."""
+
+    @extend_schema(request=RefreshSerializer, responses=TokensSerializer, operation_id="auth_token_refresh")
+    def post(self, request: Request) -> Response:
+        """Return new tokens. A refresh token that was used before ends the whole login: somebody else holds it too."""
+        serializer = RefreshSerializer(data=request.data)
+        serializer.is_valid(raise_exception=True)
+        token = _refresh_token(serializer.validated_data["refresh"])
+        session = open_session(token)
+        refresh_id = logins.new_refresh_id()
+        if session is None or not logins.rotate(
+            session=session, presented=str(token["jti"]), replacement=refresh_id, lifetime=_lifetime()
+        ):
+            raise _not_valid()
+        return _no_store(_tokens(session, refresh_id))
+
+
+class LogoutView(_OpenView):
+    """Log out."""
+
+    @extend_schema(
+        request=LogoutSerializer, responses={204: OpenApiResponse(description="Both tokens are void.")},
+        operation_id="auth_logout", auth=[{"people": []}, {}],
+    )  # fmt: skip
+    def post(self, request: Request) -> Response:
+        """End the login of the access token in the header, or of the refresh token in the body."""
+        serializer = LogoutSerializer(data=request.data)
+        serializer.is_valid(raise_exception=True)
+        session = _session_of(request, serializer.validated_data.get("refresh"))
+        if session is None:
+            raise _not_valid()
+        logins.end_login(session=session)
+        return Response(status=204)
+
+
+def _session_of(request: Request, refresh: str | None) -> LoginSession | None:
+    authentication = PeopleAuthentication()
+    header = authentication.get_header(request)
+    raw = authentication.get_raw_token(header) if header else None
+    if raw is not None:
+        session = open_session(authentication.get_validated_token(raw))
+        if session is not None:
+            return session
+    return open_session(_refresh_token(refresh)) if refresh else None
+
+
+def _tokens(session: LoginSession, refresh_id: str) -> dict[str, str]:
+    access = AccessToken()
+    refresh = RefreshToken()
+    refresh["jti"] = refresh_id
+    for token in (access, refresh):
+        token["user_id"] = session.user_id
+        token[SESSION_CLAIM] = session.pk
+    return {"access": str(access), "refresh": str(refresh)}
+
+
+def _refresh_token(raw: str) -> Token:
+    try:
+        return RefreshToken(raw)  # type: ignore[arg-type]
+    except TokenError as error:
+        raise _not_valid() from error
+
+
+def _lifetime() -> timedelta:
+    lifetime: timedelta = api_settings.REFRESH_TOKEN_LIFETIME
+    return lifetime
+
+
+def _not_valid() -> AuthenticationFailed:
+    return AuthenticationFailed("The token is not valid.", code="token_not_valid")
+
+
+def _no_store(tokens: dict[str, str]) -> Response:
+    return Response(tokens, headers={"Cache-Control": "no-store"})

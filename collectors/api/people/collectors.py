@@ -1,0 +1,242 @@
+"""Collectors: registered, listed, changed, commanded, given new keys."""
+
+from typing import Any
+
+from django.utils import timezone
+from django_filters import rest_framework as filters
+from drf_spectacular.utils import extend_schema, extend_schema_field
+from rest_framework import serializers, status
+from rest_framework.decorators import action
+from rest_framework.request import Request
+from rest_framework.response import Response
+
+from collectors.api.base import ScopedRelatedField, TenantSerializer, TenantViewSet
+from collectors.api.people.commands import CommandSerializer
+from collectors.domain import limits
+from collectors.domain.commands import CommandType
+from collectors.domain.liveness import Status
+from collectors.domain.roles import Permission
+from collectors.domain.sources import Engine
+from collectors.models import Collector, ControlPlane, MonitoredDatabase, Team
+from collectors.services import collectors, commands, configs
+
+_TLS_MODES = ["disable", "require", "verify_ca", "verify_identity"]
+
+
+class TlsSerializer(TenantSerializer):
+    """How the connection to the database is encrypted. Certificates are paths on the agent's host."""
+
+    mode = serializers.ChoiceField(choices=_TLS_MODES, required=False)
+    ca = serializers.CharField(max_length=1024, required=False, allow_blank=True)
+    cert = serializers.CharField(max_length=1024, required=False, allow_blank=True)
+    key = serializers.CharField(max_length=1024, required=False, allow_blank=True)
+
+
+class ConfigSerializer(TenantSerializer):
+    """How the agent reaches its database. The password can be set and never read."""
+
+    host = serializers.CharField(max_length=255, required=False, allow_blank=True)
+    port = serializers.IntegerField(min_value=1, max_value=65535, required=False, allow_null=True)
+    user = serializers.CharField(max_length=128, required=False, allow_blank=True)
+    password = serializers.CharField(
+        max_length=4096, required=False, allow_blank=True, trim_whitespace=False, write_only=True
+    )
+    database = serializers.CharField(max_length=128, required=False, allow_blank=True)
+    socket = serializers.CharField(max_length=1024, required=False, allow_blank=True)
+    tls = TlsSerializer(required=False)
+
+
+class CollectorSerializer(serializers.Serializer[Collector]):
+    """A collector, what is wanted of it, and what it last reported."""
+
+    id = serializers.IntegerField()
+    name = serializers.CharField()
+    type = serializers.ChoiceField(choices=[engine.value for engine in Engine])
+    organization_id = serializers.IntegerField()
+    team_id = serializers.IntegerField()
+    database_id = serializers.IntegerField()
+    status = serializers.ChoiceField(choices=[s.value for s in Status], source="heartbeat.status")
+    is_online = serializers.SerializerMethodField()
+    auto_collect = serializers.BooleanField()
+    collection_interval_minutes = serializers.IntegerField()
+    config_version = serializers.IntegerField()
+    queries_collected = serializers.IntegerField(source="heartbeat.queries_collected")
+    errors_count = serializers.IntegerField(source="heartbeat.errors_count")
+    uptime_seconds = serializers.IntegerField(source="heartbeat.uptime_seconds")
+    last_error = serializers.CharField(source="heartbeat.last_error")
+    last_error_at = serializers.DateTimeField(source="heartbeat.last_error_at", allow_null=True)
+    last_heartbeat = serializers.DateTimeField(source="heartbeat.last_heartbeat", allow_null=True)
+    last_collection = serializers.DateTimeField(source="heartbeat.last_collection", allow_null=True)
+    agent_version = serializers.CharField(source="heartbeat.version")
+    source = serializers.JSONField(source="heartbeat.source", allow_null=True)
+    spool = serializers.JSONField(source="heartbeat.spool", allow_null=True)
+    created_at = serializers.DateTimeField()
+
+    def get_is_online(self, collector: Collector) -> bool:
+        """Tell whether the collector was heard from within its deadline, whatever its status."""
+        return collector.is_online(now=self.context["now"], accepting_since=self.context["accepting_since"])
+
+
+class CollectorDetailSerializer(CollectorSerializer):
+    """A collector with its connection, without the password."""
+
+    config = serializers.SerializerMethodField()
+
+    @extend_schema_field(ConfigSerializer)
+    def get_config(self, collector: Collector) -> dict[str, Any]:
+        """Return what may be shown of the connection."""
+        return configs.without_secrets(configs.decrypt(collector_id=collector.pk, ciphertext=collector.config))
+
+
+class RegisteredSerializer(CollectorDetailSerializer):
+    """A collector with its key, which is shown this once."""
+
+    api_key = serializers.CharField()
+
+
+class RegistrationSerializer(TenantSerializer):
+    """What it takes to register a collector. `database_id` joins a database of the same team that is already watched."""
+
+    name = serializers.CharField(max_length=limits.MAX_NAME_CHARACTERS)
+    type = serializers.ChoiceField(choices=[engine.value for engine in Engine])
+    team_id = ScopedRelatedField(queryset=Team.objects.all(), source="team")
+    database_id = ScopedRelatedField(queryset=MonitoredDatabase.objects.all(), source="database", required=False)
+    collection_interval_minutes = serializers.IntegerField(min_value=1, max_value=1440, required=False)
+    config = ConfigSerializer(required=False)
+
+
+class CollectorChangeSerializer(TenantSerializer):
+    """What can be changed of a collector. A `config` replaces the stored one; without a password it keeps the stored one."""
+
+    name = serializers.CharField(max_length=limits.MAX_NAME_CHARACTERS, required=False)
+    collection_interval_minutes = serializers.IntegerField(min_value=1, max_value=1440, required=False)
+    config = ConfigSerializer(required=False)
+
+
+class KeySerializer(serializers.Serializer[Any]):
+    """A new key, shown this once, and until when the one before it is good."""
+
+    id = serializers.IntegerField()
+    api_key = serializers.CharField()
+    previous_key_expires_at = serializers.DateTimeField()
+
+
+class EmptySerializer(serializers.Serializer[Any]):
+    """A body of which nothing is needed."""
+
+
+class CollectorFilter(filters.FilterSet):
+    """What a list of collectors can be narrowed by."""
+
+    status = filters.MultipleChoiceFilter(field_name="heartbeat__status", choices=[(s.value, s.value) for s in Status])
+
+    class Meta:
+        model = Collector
+        fields = ["type", "organization_id", "team_id", "database_id", "auto_collect"]
+
+
+class CollectorViewSet(TenantViewSet[Collector]):
+    """Collectors of the caller's teams."""
+
+    queryset = Collector.objects.select_related("heartbeat")
+    serializer_class = CollectorDetailSerializer
+    filterset_class = CollectorFilter
+    plural = "collectors"
+    search_fields = ["name", "database__name"]
+    ordering_fields = ["id", "name", "created_at", "heartbeat__last_heartbeat", "heartbeat__status"]
+    ordering = ["name", "id"]
+    permissions = {
+        "list": Permission.COLLECTOR_VIEW,
+        "retrieve": Permission.COLLECTOR_VIEW,
+        "register": Permission.COLLECTOR_MANAGE,
+        "partial_update": Permission.COLLECTOR_MANAGE,
+        "destroy": Permission.COLLECTOR_MANAGE,
+        "rotate_key": Permission.COLLECTOR_MANAGE,
+        "start": Permission.COLLECTOR_COMMAND,
+        "stop": Permission.COLLECTOR_COMMAND,
+        "collect": Permission.COLLECTOR_COMMAND,
+    }
+
+    def get_serializer_context(self) -> dict[str, Any]:
+        """Add what `is_online` is told by, read once a request."""
+        return {
+            **super().get_serializer_context(),
+            "now": timezone.now(),
+            "accepting_since": ControlPlane.objects.accepting_since(),
+        }
+
+    def get_serializer_class(self) -> type[serializers.BaseSerializer[Any]]:
+        """Leave the connection out of lists: each would have to be decrypted."""
+        return CollectorSerializer if self.action == "list" else CollectorDetailSerializer
+
+    @extend_schema(request=RegistrationSerializer, responses={201: RegisteredSerializer})
+    @action(detail=False, methods=["post"])
+    def register(self, request: Request) -> Response:
+        """Register a collector. The key in the answer is never shown again."""
+        self.require_anywhere(Permission.COLLECTOR_MANAGE)
+        body = self.validated(RegistrationSerializer)
+        self.require(Permission.COLLECTOR_MANAGE, body["team"])
+        registered = collectors.register_collector(
+            team=body["team"],
+            name=body["name"],
+            engine=Engine(body["type"]),
+            config=body.get("config", {}),
+            database=body.get("database"),
+            collection_interval_minutes=body.get("collection_interval_minutes", limits.COLLECTION_INTERVAL_MINUTES),
+            actor=self.actor,
+        )
+        shown = self.get_serializer(registered.collector).data
+        return _no_store({**shown, "api_key": registered.api_key}, status.HTTP_201_CREATED)
+
+    @extend_schema(request=CollectorChangeSerializer, responses=CollectorDetailSerializer)
+    def partial_update(self, request: Request, pk: str) -> Response:
+        """Change a collector. A changed `config` is brought to the agent by a command."""
+        collector = self.get_object()
+        body = self.validated(CollectorChangeSerializer, partial=True)
+        collectors.change_collector(collector=collector, actor=self.actor, **body)
+        return Response(self.get_serializer(collector).data)
+
+    def destroy(self, request: Request, pk: str) -> Response:
+        """Remove a collector. Its key ends at once; the history of its database stays."""
+        collectors.delete_collector(collector=self.get_object(), actor=self.actor)
+        return Response(status=status.HTTP_204_NO_CONTENT)
+
+    @extend_schema(request=EmptySerializer, responses={200: KeySerializer})
+    @action(detail=True, methods=["post"], url_path="rotate-key")
+    def rotate_key(self, request: Request, pk: str) -> Response:
+        """Give the collector a new key. The present one stays good for a day, so that the agent can be changed over."""
+        rotated = collectors.rotate_key(collector=self.get_object(), actor=self.actor)
+        expires_at = rotated.collector.previous_key_expires_at
+        return _no_store(
+            {"id": rotated.collector.pk, "api_key": rotated.api_key, "previous_key_expires_at": expires_at},
+            status.HTTP_200_OK,
+        )
+
+    @extend_schema(request=EmptySerializer, responses={202: CommandSerializer})
+    @action(detail=True, methods=["post"])
+    def start(self, request: Request, pk: str) -> Response:
+        """Switch automatic collection on."""
+        return self._command(CommandType.START)
+
+    @extend_schema(request=EmptySerializer, responses={202: CommandSerializer})
+    @action(detail=True, methods=["post"])
+    def stop(self, request: Request, pk: str) -> Response:
+        """Switch automatic collection off. The agent lives on and heartbeats."""
+        return self._command(CommandType.STOP)
+
+    @extend_schema(request=EmptySerializer, responses={202: CommandSerializer})
+    @action(detail=True, methods=["post"])
+    def collect(self, request: Request, pk: str) -> Response:
+        """Collect once, now."""
+        return self._command(CommandType.COLLECT)
+
+    def _command(self, kind: CommandType) -> Response:
+        collector = self.get_object()
+        # The body is optional and says nothing, but one that cannot be read is still an error.
+        _ = self.request.data
+        command = commands.request_command(collector=collector, command=kind, actor=self.actor)
+        return Response(CommandSerializer(command).data, status=status.HTTP_202_ACCEPTED)
+
+
+def _no_store(content: dict[str, Any], code: int) -> Response:
+    return Response(content, status=code, headers={"Cache-Control": "no-store"})

@@ -1,0 +1,55 @@
+"""Commands of one collector: history, and cancelling what has not ended."""
+
+from typing import Any
+
+from drf_spectacular.utils import extend_schema
+from rest_framework import serializers
+from rest_framework.decorators import action
+from rest_framework.request import Request
+from rest_framework.response import Response
+
+from collectors.api.base import CollectorRowsViewSet
+from collectors.domain.commands import CommandState, CommandType
+from collectors.domain.roles import Permission
+from collectors.models import Command
+from collectors.services import commands
+
+
+class CommandSerializer(serializers.Serializer[Command]):
+    """A command and what became of it. A configuration is not among the parameters: it is filled in for the agent only."""
+
+    id = serializers.IntegerField()
+    collector_id = serializers.IntegerField()
+    command = serializers.ChoiceField(choices=[kind.value for kind in CommandType])
+    params = serializers.JSONField()
+    state = serializers.ChoiceField(choices=[state.value for state in CommandState])
+    executed = serializers.BooleanField()
+    result = serializers.JSONField(allow_null=True)
+    requested_by_id = serializers.IntegerField(allow_null=True)
+    created_at = serializers.DateTimeField()
+    expires_at = serializers.DateTimeField()
+    delivered_at = serializers.DateTimeField(allow_null=True)
+    ended_at = serializers.DateTimeField(allow_null=True)
+
+
+class CommandViewSet(CollectorRowsViewSet[Command]):
+    """Commands of a collector the caller may see, newest first."""
+
+    queryset = Command.objects.all()
+    serializer_class = CommandSerializer
+    plural = "commands"
+    filterset_fields = ["state", "command"]
+    ordering_fields = ["id"]
+    ordering = ["-id"]
+    permissions = {
+        "list": Permission.COLLECTOR_VIEW,
+        "retrieve": Permission.COLLECTOR_VIEW,
+        "cancel": Permission.COLLECTOR_COMMAND,
+    }
+
+    @extend_schema(request=None, responses=CommandSerializer)
+    @action(detail=True, methods=["post"])
+    def cancel(self, request: Request, **kwargs: Any) -> Response:
+        """Cancel a command that has not ended."""
+        command = commands.cancel_command(command=self.get_object(), actor=self.actor)
+        return Response(CommandSerializer(command).data)

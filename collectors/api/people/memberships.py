@@ -1,0 +1,100 @@
+"""Memberships: who belongs where, as what."""
+
+from typing import Any
+
+from drf_spectacular.utils import extend_schema
+from rest_framework import serializers, status
+from rest_framework.request import Request
+from rest_framework.response import Response
+
+from collectors.api.base import ScopedRelatedField, TenantSerializer, TenantViewSet
+from collectors.api.people.users import EmailField
+from collectors.domain.roles import Permission, Role
+from collectors.models import Membership, Organization, Team, User
+from collectors.services import people
+
+_ROLES = [role.value for role in Role]
+
+
+class MembershipSerializer(TenantSerializer):
+    """A role of a person. The person is named by `user_id`, or by `email`, which need not have an account yet."""
+
+    id = serializers.IntegerField(read_only=True)
+    user_id = ScopedRelatedField(queryset=User.objects.all(), source="user", required=False)
+    email = EmailField(max_length=254, required=False)
+    organization_id = ScopedRelatedField(queryset=Organization.objects.all(), source="organization")
+    team_id = ScopedRelatedField(queryset=Team.objects.all(), source="team", required=False, allow_null=True)
+    role = serializers.ChoiceField(choices=_ROLES)
+    created_at = serializers.DateTimeField(read_only=True)
+
+    def validate(self, attrs: dict[str, Any]) -> dict[str, Any]:
+        """Require exactly one way of naming the person."""
+        if ("user" in attrs) == ("email" in attrs):
+            raise serializers.ValidationError({"user_id": ["Name the person by user_id or by email."]})
+        return attrs
+
+    def to_representation(self, instance: Membership) -> dict[str, Any]:
+        """Return the membership with the person's address."""
+        return {
+            "id": instance.pk,
+            "user_id": instance.user_id,
+            "email": instance.user.email,
+            "organization_id": instance.organization_id,
+            "team_id": instance.team_id,
+            "role": instance.role,
+            "created_at": serializers.DateTimeField().to_representation(instance.created_at),
+        }
+
+
+class MembershipChangeSerializer(TenantSerializer):
+    """What can be changed of a membership."""
+
+    role = serializers.ChoiceField(choices=_ROLES)
+
+
+class MembershipViewSet(TenantViewSet[Membership]):
+    """Memberships in the caller's organizations or teams. An ORG_ADMIN gives and takes them."""
+
+    queryset = Membership.objects.select_related("user")
+    serializer_class = MembershipSerializer
+    plural = "memberships"
+    filterset_fields = ["organization_id", "team_id", "user_id", "role"]
+    search_fields = ["user__email", "user__name"]
+    ordering_fields = ["id", "created_at"]
+    ordering = ["id"]
+    permissions = {
+        "list": Permission.MEMBERSHIP_VIEW,
+        "retrieve": Permission.MEMBERSHIP_VIEW,
+        "create": Permission.MEMBERSHIP_MANAGE,
+        "partial_update": Permission.MEMBERSHIP_MANAGE,
+        "destroy": Permission.MEMBERSHIP_MANAGE,
+    }
+
+    @extend_schema(responses={201: MembershipSerializer})
+    def create(self, request: Request) -> Response:
+        """Give somebody a role."""
+        body = self.validated(MembershipSerializer)
+        self.require(Permission.MEMBERSHIP_MANAGE, body["organization"])
+        membership = people.add_membership(
+            organization=body["organization"],
+            team=body.get("team"),
+            role=Role(body["role"]),
+            user=body.get("user"),
+            email=body.get("email", ""),
+            actor=self.actor,
+        )
+        return Response(self.get_serializer(membership).data, status=status.HTTP_201_CREATED)
+
+    @extend_schema(request=MembershipChangeSerializer, responses=MembershipSerializer)
+    def partial_update(self, request: Request, pk: str) -> Response:
+        """Change a role."""
+        membership = self.get_object()
+        body = self.validated(MembershipChangeSerializer, partial=True)
+        if "role" in body:
+            people.change_membership(membership=membership, role=Role(body["role"]), actor=self.actor)
+        return Response(self.get_serializer(membership).data)
+
+    def destroy(self, request: Request, pk: str) -> Response:
+        """Take a role away."""
+        people.remove_membership(membership=self.get_object(), actor=self.actor)
+        return Response(status=status.HTTP_204_NO_CONTENT)

@@ -1,0 +1,214 @@
+"""What the watched databases spend their time on, and what is known to be missing from those numbers."""
+
+from datetime import datetime, timedelta
+from typing import Any
+
+from django.db.models import Q, QuerySet
+from django.utils import timezone
+from django_filters import rest_framework as filters
+from drf_spectacular.utils import OpenApiParameter, extend_schema
+from rest_framework import serializers
+from rest_framework.request import Request
+from rest_framework.response import Response
+
+from collectors.access import visible_to
+from collectors.api.base import TenantViewSet
+from collectors.domain.roles import Permission
+from collectors.domain.sources import Source
+from collectors.models import Bucket, Gap, SlowQuery
+from collectors.services import queries
+
+_ORDERINGS = {
+    "total_time_ms": "sum_time_ns",
+    "calls": "sum_calls",
+    "rows": "sum_rows",
+    "max_time_ms": "greatest_time_ns",
+}
+_MAX_GAPS = 100
+
+
+class PeriodSerializer(serializers.Serializer[Any]):
+    """The period and the narrowing that a list of queries is asked for. Without a period: the last day."""
+
+    since = serializers.DateTimeField(required=False)
+    until = serializers.DateTimeField(required=False)
+    database_id = serializers.IntegerField(required=False, min_value=1, max_value=2**63 - 1)
+    team_id = serializers.IntegerField(required=False, min_value=1, max_value=2**63 - 1)
+    organization_id = serializers.IntegerField(required=False, min_value=1, max_value=2**63 - 1)
+    search = serializers.CharField(required=False, max_length=200, allow_blank=True)
+    ordering = serializers.ChoiceField(
+        required=False, choices=[sign + name for name in _ORDERINGS for sign in ("", "-")], default="-total_time_ms"
+    )
+
+    def validate(self, attrs: dict[str, Any]) -> dict[str, Any]:
+        """Fill in the last day, and refuse a period that ends before it begins."""
+        attrs.setdefault("until", timezone.now())
+        attrs.setdefault("since", attrs["until"] - timedelta(days=1))
+        if attrs["since"] >= attrs["until"]:
+            raise serializers.ValidationError({"since": ["The period ends before it begins."]})
+        return attrs
+
+
+class QuerySerializer(serializers.Serializer[Any]):
+    """What one fingerprint cost on one database. Times in milliseconds; text and id are null until the text came."""
+
+    fingerprint_id = serializers.CharField(allow_null=True)
+    fingerprint = serializers.CharField(allow_null=True)
+    database_id = serializers.IntegerField()
+    database_name = serializers.CharField()
+    source = serializers.ChoiceField(choices=[source.value for source in Source])
+    calls = serializers.IntegerField(source="sum_calls")
+    total_time_ms = serializers.SerializerMethodField()
+    avg_time_ms = serializers.SerializerMethodField()
+    min_time_ms = serializers.SerializerMethodField()
+    max_time_ms = serializers.SerializerMethodField()
+    rows = serializers.IntegerField(source="sum_rows")
+    rows_examined = serializers.IntegerField(source="sum_rows_examined", allow_null=True)
+
+    def get_total_time_ms(self, row: dict[str, Any]) -> float:
+        """Return the time of all executions together."""
+        return float(row["sum_time_ns"]) / 1e6
+
+    def get_avg_time_ms(self, row: dict[str, Any]) -> float | None:
+        """Return the mean time of an execution."""
+        return row["sum_time_ns"] / 1e6 / row["sum_calls"] if row["sum_calls"] else None
+
+    def get_min_time_ms(self, row: dict[str, Any]) -> float | None:
+        """Return the shortest time known."""
+        return _milliseconds(row["least_time_ns"])
+
+    def get_max_time_ms(self, row: dict[str, Any]) -> float | None:
+        """Return the longest time known."""
+        return _milliseconds(row["greatest_time_ns"])
+
+
+class GapSerializer(serializers.Serializer[Gap]):
+    """Something known to be missing or inexact. `amount` is null when its size cannot be known."""
+
+    database_id = serializers.IntegerField()
+    source = serializers.CharField()
+    kind = serializers.CharField()
+    description = serializers.CharField(source="get_kind_display")
+    amount = serializers.IntegerField(allow_null=True)
+    covered_from = serializers.DateTimeField()
+    covered_to = serializers.DateTimeField()
+    detail = serializers.CharField()
+
+
+class QueryListSerializer(serializers.Serializer[Any]):
+    """A page of queries, and what is missing from their numbers."""
+
+    count = serializers.IntegerField()
+    next = serializers.CharField(allow_null=True)
+    previous = serializers.CharField(allow_null=True)
+    queries = QuerySerializer(many=True)
+    since = serializers.DateTimeField()
+    until = serializers.DateTimeField()
+    completeness = GapSerializer(many=True)
+
+
+class QueryViewSet(TenantViewSet[Bucket]):
+    """Statements by what they cost, dearest first."""
+
+    queryset = Bucket.objects.all()
+    serializer_class = QuerySerializer
+    plural = "queries"
+    filter_backends = []
+    permissions = {"list": Permission.QUERY_VIEW}
+
+    @extend_schema(parameters=[PeriodSerializer, OpenApiParameter("page", int)], responses=QueryListSerializer)
+    def list(self, request: Request, *args: Any, **kwargs: Any) -> Response:
+        """List queries with what they cost in a period, and what is known to be missing from it."""
+        asked = PeriodSerializer(data=request.query_params.dict())
+        asked.is_valid(raise_exception=True)
+        since, until = asked.validated_data["since"], asked.validated_data["until"]
+        rows = queries.top_fingerprints(buckets=self._narrowed(asked.validated_data), since=since, until=until)
+        ordering = asked.validated_data["ordering"]
+        sign, name = ("-", ordering[1:]) if ordering.startswith("-") else ("", ordering)
+        rows = rows.order_by(sign + _ORDERINGS[name], "database_id", "fingerprint_id", "statement_apart")
+        response = self.get_paginated_response(QuerySerializer(self.paginate_queryset(rows), many=True).data)
+        response.data["since"] = serializers.DateTimeField().to_representation(since)
+        response.data["until"] = serializers.DateTimeField().to_representation(until)
+        response.data["completeness"] = self._gaps(asked.validated_data, since, until)
+        return response
+
+    def _narrowed(self, asked: dict[str, Any]) -> QuerySet[Bucket]:
+        buckets = self.get_queryset()
+        for name, lookup in _NARROWING.items():
+            if name in asked:
+                buckets = buckets.filter(**{lookup: asked[name]})
+        if asked.get("search"):
+            text = asked["search"]
+            buckets = buckets.filter(
+                Q(statement__fingerprint__text__icontains=text) | Q(statement__fingerprint__fingerprint_id__iexact=text)
+            )
+        return buckets
+
+    def _gaps(self, asked: dict[str, Any], since: datetime, until: datetime) -> Any:
+        gaps = visible_to(Gap.objects.all(), self.principal)
+        for name, lookup in _NARROWING.items():
+            if name in asked:
+                gaps = gaps.filter(**{lookup: asked[name]})
+        found = queries.gaps_between(gaps=gaps, since=since, until=until)
+        return GapSerializer(found[:_MAX_GAPS], many=True).data
+
+
+_NARROWING = {"database_id": "database_id", "team_id": "database__team_id", "organization_id": "organization_id"}
+
+
+class SlowQuerySerializer(serializers.Serializer[SlowQuery]):
+    """One logged execution. Times in milliseconds."""
+
+    id = serializers.IntegerField()
+    database_id = serializers.IntegerField()
+    fingerprint_id = serializers.CharField(source="statement.fingerprint.fingerprint_id")
+    fingerprint = serializers.CharField(source="statement.fingerprint.text")
+    database = serializers.CharField(source="statement.schema_name")
+    user = serializers.CharField(source="user_name")
+    host = serializers.CharField()
+    started_at = serializers.DateTimeField()
+    time_approximate = serializers.BooleanField()
+    query_time_ms = serializers.SerializerMethodField()
+    lock_time_ms = serializers.SerializerMethodField()
+    rows_sent = serializers.IntegerField()
+    rows_examined = serializers.IntegerField()
+    rows_affected = serializers.IntegerField()
+
+    def get_query_time_ms(self, row: SlowQuery) -> float:
+        """Return how long the statement ran."""
+        return row.query_time_ns / 1e6
+
+    def get_lock_time_ms(self, row: SlowQuery) -> float:
+        """Return how long the statement waited for locks."""
+        return row.lock_time_ns / 1e6
+
+
+class SlowQueryFilter(filters.FilterSet):
+    """What a list of slow queries can be narrowed by."""
+
+    since = filters.IsoDateTimeFilter(field_name="started_at", lookup_expr="gte")
+    until = filters.IsoDateTimeFilter(field_name="started_at", lookup_expr="lt")
+    fingerprint_id = filters.CharFilter(field_name="statement__fingerprint__fingerprint_id", lookup_expr="iexact")
+    database_id = filters.NumberFilter(field_name="database_id", max_value=2**63 - 1)
+    user = filters.CharFilter(field_name="user_name")
+
+    class Meta:
+        model = SlowQuery
+        fields: list[str] = []
+
+
+class SlowQueryViewSet(TenantViewSet[SlowQuery]):
+    """Single executions from slow logs, newest first."""
+
+    queryset = SlowQuery.objects.select_related("statement__fingerprint")
+    serializer_class = SlowQuerySerializer
+    filterset_class = SlowQueryFilter
+    plural = "slow_queries"
+    search_fields = ["statement__fingerprint__text"]
+    ordering_fields = ["started_at", "query_time_ns", "rows_examined"]
+    ordering = ["-started_at"]
+    permissions = {"list": Permission.QUERY_VIEW, "retrieve": Permission.QUERY_VIEW}
+
+
+def _milliseconds(nanoseconds: int | None) -> float | None:
+    return None if nanoseconds is None else nanoseconds / 1e6

@@ -1,0 +1,29 @@
+"""The history of a collector's statuses."""
+
+from rest_framework import serializers
+
+from collectors.api.base import CollectorRowsViewSet
+from collectors.domain.roles import Permission
+from collectors.models import StatusChange
+
+
+class StatusChangeSerializer(serializers.Serializer[StatusChange]):
+    """One flip."""
+
+    id = serializers.IntegerField()
+    collector_id = serializers.IntegerField()
+    old_status = serializers.CharField()
+    new_status = serializers.CharField()
+    cause = serializers.CharField()
+    changed_at = serializers.DateTimeField()
+
+
+class StatusChangeViewSet(CollectorRowsViewSet[StatusChange]):
+    """Flips of a collector the caller may see, newest first."""
+
+    queryset = StatusChange.objects.all()
+    serializer_class = StatusChangeSerializer
+    plural = "status_changes"
+    ordering_fields = ["id"]
+    ordering = ["-id"]
+    permissions = {"list": Permission.COLLECTOR_VIEW}

@@ -1,0 +1,87 @@
+"""People."""
+
+from typing import Any
+
+from drf_spectacular.utils import extend_schema
+from rest_framework import serializers, status
+from rest_framework.decorators import action
+from rest_framework.request import Request
+from rest_framework.response import Response
+from rest_framework.validators import UniqueValidator
+
+from collectors.api.base import TenantSerializer, TenantViewSet
+from collectors.domain import limits
+from collectors.domain.roles import Permission
+from collectors.models import User
+from collectors.services import people
+
+
+class EmailField(serializers.EmailField):
+    """An address in the spelling in which it is stored."""
+
+    def to_internal_value(self, data: Any) -> str:
+        """Return the address in lower case."""
+        return User.objects.normalize_email(super().to_internal_value(data))
+
+
+class UserSerializer(TenantSerializer):
+    """A person."""
+
+    id = serializers.IntegerField(read_only=True)
+    email = EmailField(max_length=254, validators=[UniqueValidator(User.objects.all())])
+    name = serializers.CharField(max_length=limits.MAX_NAME_CHARACTERS, required=False, allow_blank=True)
+    password = serializers.CharField(max_length=4096, write_only=True, trim_whitespace=False)
+    is_active = serializers.BooleanField(required=False)
+    created_at = serializers.DateTimeField(read_only=True)
+
+
+class OwnPasswordSerializer(TenantSerializer):
+    """A new password, and the present one as a proof."""
+
+    current_password = serializers.CharField(max_length=4096, write_only=True, trim_whitespace=False)
+    password = serializers.CharField(max_length=4096, write_only=True, trim_whitespace=False)
+
+
+class UserViewSet(TenantViewSet[User]):
+    """People of the caller's organizations or teams. Accounts are SUPER_ADMIN's; one's own password is one's own."""
+
+    queryset = User.objects.all()
+    serializer_class = UserSerializer
+    plural = "users"
+    search_fields = ["email", "name"]
+    ordering_fields = ["id", "email"]
+    ordering = ["email"]
+    permissions = {
+        "list": Permission.USER_VIEW,
+        "retrieve": Permission.USER_VIEW,
+        "create": Permission.USER_MANAGE,
+        "partial_update": Permission.USER_MANAGE,
+        "password": Permission.USER_VIEW,
+    }
+
+    @extend_schema(responses={201: UserSerializer})
+    def create(self, request: Request) -> Response:
+        """Create an account."""
+        body = self.validated(UserSerializer)
+        user = people.create_user(
+            email=body["email"], password=body["password"], name=body.get("name", ""), actor=self.actor
+        )
+        return Response(self.get_serializer(user).data, status=status.HTTP_201_CREATED)
+
+    def partial_update(self, request: Request, pk: str) -> Response:
+        """Change an account."""
+        user = self.get_object()
+        body = self.validated(UserSerializer, instance=user, partial=True)
+        user = people.change_user(user=user, changes=dict(body), actor=self.actor)
+        return Response(self.get_serializer(user).data)
+
+    @extend_schema(request=OwnPasswordSerializer, responses={204: None})
+    @action(detail=False, methods=["post"], url_path="me/password")
+    def password(self, request: Request) -> Response:
+        """Change one's own password. Every login of the caller ends, this one too."""
+        body = self.validated(OwnPasswordSerializer)
+        user = request.user
+        if not isinstance(user, User) or not user.check_password(body["current_password"]):
+            raise serializers.ValidationError({"current_password": ["This is not the present password."]})
+        people.change_user(user=user, changes={"password": body["password"]}, actor=self.actor)
+        return Response(status=status.HTTP_204_NO_CONTENT)

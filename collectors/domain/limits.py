@@ -1,0 +1,49 @@
+"""Numbers that bound the product. Settings may change those that operators need to change; the rest hold everywhere."""
+
+from typing import Final
+
+# Pace, in seconds unless named otherwise. The settings of the same meaning take these as defaults.
+HEARTBEAT_SECONDS: Final = 30
+OFFLINE_AFTER_SECONDS: Final = 120
+SWEEP_SECONDS: Final = 30
+COMMAND_TTL_SECONDS: Final = 300
+COLLECTION_INTERVAL_MINUTES: Final = 5
+LEASE_SECONDS: Final = 90
+KEY_OVERLAP_HOURS: Final = 24
+
+# A web process records every WEB_SEEN_SECONDS that it accepts heartbeats; longer than WEB_GAP_SECONDS without such a
+# record means that nobody could have been heard.
+WEB_SEEN_SECONDS: Final = 10
+WEB_GAP_SECONDS: Final = 30
+# The sweep's age from which on its worker or beat counts as dead: three sweeps were missed.
+SWEEPS_MISSED: Final = 3
+
+# Input.
+MAX_BODY_BYTES: Final = 1 << 20
+MAX_DECOMPRESSED_BYTES: Final = 16 << 20
+MAX_JSON_DEPTH: Final = 20
+MAX_RESULT_BYTES: Final = 16 << 10
+MAX_ERROR_CHARACTERS: Final = 2_000
+MAX_NAME_CHARACTERS: Final = 200
+MAX_QUERIES_PER_UPLOAD: Final = 5_000
+MAX_SNAPSHOT_PARTS: Final = 100
+MAX_FINGERPRINT_CHARACTERS: Final = 100_000
+MAX_TEXTS_WANTED: Final = 500
+MAX_COUNTER: Final = 2**63 - 1
+# A single statement's time and an agent's own counts: far above anything real, far enough below 2**63 that sums stay
+# inside a bigint.
+MAX_REPORTED_COUNT: Final = 10**15
+MAX_QUERY_SECONDS: Final = 839 * 3600
+MAX_AGE_SECONDS: Final = 366 * 86_400
+
+# Storage.
+BUCKET_SECONDS: Final = 300
+BUCKET_RETENTION_DAYS: Final = 90
+SLOW_QUERY_RETENTION_DAYS: Final = 14
+PARTITIONS_AHEAD: Final = 4
+UPLOAD_MEMORY_DAYS: Final = 7
+
+# Lists.
+PAGE_SIZE: Final = 50
+MAX_PAGE_SIZE: Final = 500
+MAX_PAGE_OFFSET: Final = 100_000

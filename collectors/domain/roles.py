@@ -1,0 +1,64 @@
+"""Roles and what each permits. The one place where a permission's name is written down."""
+
+from enum import StrEnum
+from typing import Final
+
+
+class Role(StrEnum):
+    """What a membership makes of a user. SUPER_ADMIN is not a membership but Django's superuser flag."""
+
+    ORG_ADMIN = "ORG_ADMIN"
+    TEAM_LEAD = "TEAM_LEAD"
+    USER = "USER"
+
+    @property
+    def needs_team(self) -> bool:
+        """Whether the role is held in one team rather than in the whole organization."""
+        return self is not Role.ORG_ADMIN
+
+
+class Permission(StrEnum):
+    """One act on one kind of row."""
+
+    ORGANIZATION_VIEW = "organization.view"
+    ORGANIZATION_CREATE = "organization.create"
+    ORGANIZATION_CHANGE = "organization.change"
+    ORGANIZATION_DELETE = "organization.delete"
+    TEAM_VIEW = "team.view"
+    TEAM_MANAGE = "team.manage"
+    MEMBERSHIP_VIEW = "membership.view"
+    MEMBERSHIP_MANAGE = "membership.manage"
+    USER_VIEW = "user.view"
+    USER_MANAGE = "user.manage"
+    DATABASE_VIEW = "database.view"
+    DATABASE_MANAGE = "database.manage"
+    COLLECTOR_VIEW = "collector.view"
+    COLLECTOR_MANAGE = "collector.manage"
+    COLLECTOR_COMMAND = "collector.command"
+    QUERY_VIEW = "query.view"
+    AUDIT_VIEW = "audit.view"
+
+
+_USER: Final = frozenset(
+    {Permission.ORGANIZATION_VIEW, Permission.TEAM_VIEW, Permission.DATABASE_VIEW, Permission.QUERY_VIEW}
+)
+_TEAM_LEAD: Final = _USER | {
+    Permission.MEMBERSHIP_VIEW,
+    Permission.USER_VIEW,
+    Permission.DATABASE_MANAGE,
+    Permission.COLLECTOR_VIEW,
+    Permission.COLLECTOR_MANAGE,
+    Permission.COLLECTOR_COMMAND,
+}
+_ORG_ADMIN: Final = _TEAM_LEAD | {
+    Permission.ORGANIZATION_CHANGE,
+    Permission.TEAM_MANAGE,
+    Permission.MEMBERSHIP_MANAGE,
+    Permission.AUDIT_VIEW,
+}
+
+PERMISSIONS: Final[dict[Role, frozenset[Permission]]] = {
+    Role.USER: _USER,
+    Role.TEAM_LEAD: _TEAM_LEAD,
+    Role.ORG_ADMIN: _ORG_ADMIN,
+}

@@ -1,0 +1,36 @@
+"""Texts of statements that did not come from our agent: literals must not be stored, whoever sends them."""
+
+import hashlib
+import re
+from typing import Final
+
+# Each alternative starts with another character and ends by itself or at the end of the text, so one pass is linear.
+_LITERAL: Final = re.compile(
+    r"""
+      '(?:[^'\\]|\\.|'')*(?:'|\\?\Z)       # 'text', with '' and backslash escapes; an unclosed one runs to the end
+    | "(?:[^"\\]|\\.|"")*(?:"|\\?\Z)
+    | \$((?:[A-Za-z_]\w*)?)\$.*?(?:\$\1\$|\Z)  # PostgreSQL's dollar quotes
+    | /\*.*?(?:\*/|\Z) | --[^\n]* | \#[^\n]*   # comments may hold anything
+    | (?<![\w$`.])\d[\w.]*                  # numbers, not digits inside of names nor $1
+    """,
+    re.VERBOSE | re.DOTALL,
+)
+_SPACE: Final = re.compile(r"\s+")
+
+
+def mask_literals(text: str) -> str:
+    """Return the statement with texts and numbers replaced by `?`, comments left out and white space folded.
+
+    The agent's fingerprint does more: it also makes statements alike that differ only in spelling. This one only
+    keeps literals out.
+    """
+
+    def replaced(match: re.Match[str]) -> str:
+        return " " if match[0].startswith(("/*", "--", "#")) else "?"
+
+    return _SPACE.sub(" ", _LITERAL.sub(replaced, text)).strip()
+
+
+def fingerprint_id(fingerprint: str) -> str:
+    """Return the id of a normalised statement: the last 16 hex digits of its MD5, upper case, as the agent computes it."""
+    return hashlib.md5(fingerprint.encode("utf-8", "replace"), usedforsecurity=False).hexdigest()[-16:].upper()

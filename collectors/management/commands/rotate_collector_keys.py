@@ -1,0 +1,68 @@
+"""`manage.py rotate_collector_keys`: new keys for one collector or many."""
+
+import json
+from datetime import timedelta
+from typing import Any
+
+from django.core.management import BaseCommand, CommandError
+from django.core.management.base import CommandParser
+from django.db.models import QuerySet
+from django.db.models.functions import Now
+
+from collectors.domain import limits
+from collectors.domain.actors import Actor
+from collectors.models import Collector
+from collectors.services.collectors import rotate_key
+
+
+class Command(BaseCommand):
+    """Rotate keys with overlap: the key before stays good for a while, so that agents can be changed over."""
+
+    help = "Give collectors new keys. The present ones stay good during the overlap. Keys are printed only with --show-keys."
+
+    def add_arguments(self, parser: CommandParser) -> None:
+        """Add the options; at least one must select collectors."""
+        parser.add_argument("--collector", type=int, metavar="ID", help="this collector")
+        parser.add_argument("--team", type=int, metavar="ID", help="all collectors of this team")
+        parser.add_argument("--organization", type=int, metavar="ID", help="all collectors of this organization")
+        parser.add_argument("--all", action="store_true", help="all collectors")
+        parser.add_argument("--older-than", type=int, metavar="DAYS", help="only those whose key is older")
+        parser.add_argument(
+            "--overlap-hours", type=float, default=limits.KEY_OVERLAP_HOURS, help="default: %(default)s"
+        )
+        parser.add_argument("--dry-run", action="store_true", help="only say what would be rotated")
+        parser.add_argument(
+            "--show-keys", action="store_true", help="print the new keys, one JSON object a line, to standard output"
+        )
+
+    def handle(self, *args: Any, **options: Any) -> None:
+        """Rotate the selected collectors' keys."""
+        if options["overlap_hours"] < 0:
+            raise CommandError("--overlap-hours cannot be negative.")
+        collectors = self._selected(options).order_by("pk")
+        if not collectors.exists():
+            raise CommandError("No collector is selected by these options.")
+        if not (options["dry_run"] or options["show_keys"]):
+            raise CommandError("A new key can be seen only here and now: add --show-keys, or --dry-run to look first.")
+        actor = Actor.system("manage.py rotate_collector_keys")
+        overlap = timedelta(hours=options["overlap_hours"])
+        for collector in collectors.iterator():
+            if options["dry_run"]:
+                self.stdout.write(f"would rotate collector {collector.pk} ({collector.name})")
+                continue
+            rotated = rotate_key(collector=collector, actor=actor, overlap=overlap)
+            self.stdout.write(json.dumps({"collector_id": collector.pk, "api_key": rotated.api_key}))
+
+    def _selected(self, options: dict[str, Any]) -> QuerySet[Collector]:
+        selections = {
+            "pk": options["collector"],
+            "team_id": options["team"],
+            "organization_id": options["organization"],
+        }
+        given = {lookup: value for lookup, value in selections.items() if value is not None}
+        if not given and not options["all"] and options["older_than"] is None:
+            raise CommandError("Say which: --collector, --team, --organization, --older-than or --all.")
+        collectors = Collector.objects.filter(**given)
+        if options["older_than"] is not None:
+            collectors = collectors.filter(api_key_created_at__lt=Now() - timedelta(days=options["older_than"]))
+        return collectors

@@ -1,0 +1,29 @@
+"""`manage.py rotate_encryption_key`: every stored configuration under the newest key."""
+
+from typing import Any
+
+from django.core.management import BaseCommand, CommandError
+
+from collectors.services import reencryption
+
+
+class Command(BaseCommand):
+    """Re-encrypt what older keys encrypted, so that they can be taken out of DBPOWER_ENCRYPTION_KEYS."""
+
+    help = (
+        "Re-encrypt stored configurations with the newest key. Put the new key first in DBPOWER_ENCRYPTION_KEYS (or in "
+        "secrets.json), restart, run this, then remove the old key. It can be stopped and run again at any time."
+    )
+
+    def handle(self, *args: Any, **options: Any) -> None:
+        """Go through all collectors and say how far it is."""
+        progress = None
+        for progress in reencryption.reencrypt_all():
+            self.stdout.write(
+                f"{progress.seen} of {progress.total} configurations seen, {progress.changed} re-encrypted"
+            )
+        if progress is not None and progress.unreadable:
+            raise CommandError(
+                f"No key opens the configuration of these collectors: {', '.join(map(str, progress.unreadable))}."
+            )
+        self.stdout.write("Done.")

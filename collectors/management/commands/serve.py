@@ -1,0 +1,106 @@
+"""`manage.py serve`: the whole control plane from one command."""
+
+import os
+import signal
+import subprocess
+import sys
+import time
+from pathlib import Path
+from types import FrameType
+from typing import Any, Final
+
+from django.conf import settings
+from django.core.management import BaseCommand, CommandError, call_command
+from django.core.management.base import CommandParser
+
+from collectors.models import User
+from collectors.services import storage
+
+_GRACE_SECONDS: Final = 10
+# Run by root on a single machine, a worker would fill the screen with a warning about that.
+_QUIET: Final = {"PYTHONWARNINGS": "ignore:You're running the worker"}
+
+
+class Command(BaseCommand):
+    """Migrate, then run web, worker and beat until a signal comes; when one of them ends, end the others too."""
+
+    help = "Run the control plane: web, worker and beat. On SQLite and an embedded broker unless DATABASE_URL and REDIS_URL are set."
+
+    def add_arguments(self, parser: CommandParser) -> None:
+        """Add the options."""
+        parser.add_argument("--host", default="127.0.0.1", help="address to listen on (default: %(default)s)")
+        parser.add_argument("--port", type=int, default=settings.PORT, help="port to listen on (default: PORT, 8000)")
+        parser.add_argument("--web-workers", type=int, default=1, help="web processes (default: %(default)s)")
+        parser.add_argument("--no-migrate", action="store_true", help="do not migrate first")
+
+    def handle(self, *args: Any, **options: Any) -> None:
+        """Run until stopped."""
+        self.running = True
+        self.children: dict[str, subprocess.Popen[bytes]] = {}
+        for number in (signal.SIGINT, signal.SIGTERM):
+            signal.signal(number, self._stop)
+        if not options["no_migrate"]:
+            self.stdout.write("Preparing the database ...")
+            call_command("migrate", interactive=False, verbosity=0)
+        storage.maintain()
+        if not self.running:
+            return
+        try:
+            self._start(options)
+            self._announce(options)
+            self._watch()
+        finally:
+            self._end()
+
+    def _start(self, options: dict[str, Any]) -> None:
+        # The folder that holds Python holds the programs installed beside it.
+        programs = Path(sys.executable).parent
+        worker = "--quiet --app dbpower worker --pool threads --concurrency 4 "
+        quiet = "--without-gossip --without-mingle --without-heartbeat"
+        self._run("worker", [str(programs / "celery"), *worker.split(), *quiet.split(), "--beat"])
+        web = f"--interface wsgi --blocking-threads 4 --backlog 1024 --no-ws --workers {options['web_workers']} --respawn-failed-workers --log-level warning"
+        address = ["--host", options["host"], "--port", str(options["port"])]
+        self._run("web", [str(programs / "granian"), *web.split(), *address, "dbpower.wsgi:application"])
+
+    def _run(self, name: str, command: list[str]) -> None:
+        # A session of its own: Ctrl-C in the terminal reaches this process only, which then ends the others in order.
+        self.children[name] = subprocess.Popen(
+            command, cwd=settings.BASE_DIR, env=os.environ | _QUIET, start_new_session=True
+        )
+
+    def _announce(self, options: dict[str, Any]) -> None:
+        database = settings.DATABASES["default"]["ENGINE"].rsplit(".", 1)[-1]
+        broker = "Redis" if settings.REDIS_URL else "embedded broker"
+        host = "localhost" if options["host"] in {"127.0.0.1", "0.0.0.0"} else options["host"]  # noqa: S104 - a comparison
+        self.stdout.write(f"DBPower on http://{host}:{options['port']}/ ({database}, {broker}). Ctrl-C stops it.")
+        if not User.objects.filter(is_superuser=True).exists():
+            self.stdout.write(
+                "Nobody can sign in yet. Create the first administrator:\n"
+                "  python manage.py createsuperuser\n"
+                "or without questions:\n"
+                "  DJANGO_SUPERUSER_EMAIL=you@example.org DJANGO_SUPERUSER_PASSWORD=... "
+                "python manage.py createsuperuser --noinput"
+            )
+        self.stdout.flush()
+
+    def _watch(self) -> None:
+        while self.running:
+            for name, child in self.children.items():
+                if child.poll() is not None:
+                    raise CommandError(f"{name} ended with {child.returncode}; stopping. Its reason stands above.")
+            time.sleep(0.2)
+
+    def _end(self) -> None:
+        deadline = time.monotonic() + _GRACE_SECONDS
+        for child in self.children.values():
+            if child.poll() is None:
+                child.terminate()
+        for child in self.children.values():
+            try:
+                child.wait(max(0.1, deadline - time.monotonic()))
+            except subprocess.TimeoutExpired:
+                os.killpg(child.pid, signal.SIGKILL)
+                child.wait()
+
+    def _stop(self, number: int, frame: FrameType | None) -> None:
+        self.running = False

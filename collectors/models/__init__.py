@@ -1,0 +1,44 @@
+"""Tables, their constraints, and questions asked of them. One file a noun; import from here."""
+
+from collectors.models.audit import AuditEntry
+from collectors.models.buckets import Bucket
+from collectors.models.collectors import Collector
+from collectors.models.commands import Command
+from collectors.models.completeness import Gap
+from collectors.models.control_plane import ControlPlane
+from collectors.models.databases import MonitoredDatabase
+from collectors.models.fingerprints import Fingerprint
+from collectors.models.heartbeats import Heartbeat
+from collectors.models.memberships import Membership
+from collectors.models.organizations import Organization
+from collectors.models.sessions import LoginSession
+from collectors.models.slow_queries import SlowQuery
+from collectors.models.sources import LogCursor, ReceivedUpload, SnapshotBaseline, SnapshotPart
+from collectors.models.statements import Statement
+from collectors.models.status_changes import StatusChange
+from collectors.models.teams import Team
+from collectors.models.users import User
+
+__all__ = [
+    "AuditEntry",
+    "Bucket",
+    "Collector",
+    "Command",
+    "ControlPlane",
+    "Fingerprint",
+    "Gap",
+    "Heartbeat",
+    "LogCursor",
+    "LoginSession",
+    "Membership",
+    "MonitoredDatabase",
+    "Organization",
+    "ReceivedUpload",
+    "SlowQuery",
+    "SnapshotBaseline",
+    "SnapshotPart",
+    "Statement",
+    "StatusChange",
+    "Team",
+    "User",
+]

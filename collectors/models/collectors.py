@@ -1,0 +1,83 @@
+"""Installed agents, as the control plane knows them."""
+
+from datetime import datetime, timedelta
+from typing import TYPE_CHECKING
+
+from django.conf import settings
+from django.core.validators import MaxValueValidator, MinValueValidator
+from django.db import models
+from django.db.models.functions import Now
+from django.utils import timezone
+
+from collectors.domain import keys, limits, liveness
+from collectors.domain.sources import Engine
+from collectors.models.control_plane import ControlPlane
+from collectors.models.databases import MonitoredDatabase
+from collectors.models.organizations import Organization
+from collectors.models.teams import Team
+
+if TYPE_CHECKING:
+    from collectors.models.heartbeats import Heartbeat
+
+
+class Collector(models.Model):
+    """One installed agent and what is wanted of it. What it reports, often, is its `heartbeat` row."""
+
+    organization = models.ForeignKey(Organization, on_delete=models.CASCADE, related_name="collectors")
+    team = models.ForeignKey(Team, on_delete=models.PROTECT, related_name="collectors")
+    database = models.ForeignKey(MonitoredDatabase, on_delete=models.PROTECT, related_name="collectors")
+    name = models.CharField(max_length=limits.MAX_NAME_CHARACTERS)
+    type = models.CharField(max_length=20, choices=[(engine.value, engine.value) for engine in Engine])
+    # The connection to the database, encrypted; only services.configs reads it.
+    config = models.TextField(blank=True, editable=False)
+    config_version = models.PositiveIntegerField(default=1, editable=False)
+    auto_collect = models.BooleanField("automatic collection", default=True, editable=False)
+    collection_interval_minutes = models.PositiveIntegerField(
+        "collection interval (minutes)",
+        default=limits.COLLECTION_INTERVAL_MINUTES,
+        validators=[MinValueValidator(1), MaxValueValidator(24 * 60)],
+    )
+    api_key_hash = models.CharField(max_length=64, editable=False)
+    api_key_created_at = models.DateTimeField(db_default=Now(), editable=False)
+    # The key before the last rotation, valid until its overlap ends.
+    previous_key_hash = models.CharField(max_length=64, blank=True, editable=False)
+    previous_key_expires_at = models.DateTimeField(null=True, editable=False)
+    created_at = models.DateTimeField(db_default=Now(), editable=False)
+
+    heartbeat: "Heartbeat"
+
+    class Meta:
+        db_table = "collectors"
+        ordering = ["name", "id"]
+
+    def __str__(self) -> str:
+        return self.name
+
+    def generate_api_key(self) -> str:
+        """Make a new key, keep its hash in this object (the caller saves it) and return the key: nothing else ever holds it."""
+        key = keys.generate_key(self.pk)
+        self.api_key_hash = keys.digest_of(key)
+        return key
+
+    def verify_api_key(self, key: str) -> bool:
+        """Tell whether the key is the collector's present one, or its previous one within the overlap of a rotation."""
+        if keys.matches(key, self.api_key_hash):
+            return True
+        expires_at = self.previous_key_expires_at
+        return keys.matches(key, self.previous_key_hash) and expires_at is not None and timezone.now() < expires_at
+
+    def is_online(self, *, now: datetime | None = None, accepting_since: datetime | None = None) -> bool:
+        """Tell whether the collector was heard from within its deadline.
+
+        Callers that ask for many collectors pass `now` and `accepting_since` (see `ControlPlane`), which are read
+        otherwise.
+        """
+        if now is None:
+            now = timezone.now()
+            accepting_since = ControlPlane.objects.accepting_since()
+        return liveness.is_online(
+            self.heartbeat.last_heartbeat,
+            now=now,
+            accepting_since=accepting_since,
+            offline_after=timedelta(seconds=settings.DBPOWER_OFFLINE_AFTER_SECONDS),
+        )

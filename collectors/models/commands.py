@@ -1,0 +1,66 @@
+"""Instructions to collectors."""
+
+from typing import ClassVar, Self
+
+from django.db import models
+from django.db.models.functions import Now
+
+from collectors.domain import commands
+from collectors.domain.commands import CommandState, CommandType
+from collectors.models.collectors import Collector
+from collectors.models.users import User
+
+
+class CommandQuerySet(models.QuerySet["Command"]):
+    """Questions asked of commands. What counts as expired is decided by the database's clock."""
+
+    def open(self) -> Self:
+        """Return the commands that have not ended."""
+        return self.filter(state__in=commands.OPEN)
+
+    def deliverable(self) -> Self:
+        """Return the commands that a heartbeat's answer carries, in the order to carry them out."""
+        return self.open().filter(expires_at__gt=Now()).order_by("id")
+
+    def overdue(self) -> Self:
+        """Return the open commands whose time is over."""
+        return self.open().filter(expires_at__lte=Now())
+
+
+class Command(models.Model):
+    """One instruction to one collector. Its state moves by conditional updates only, so that one ending wins."""
+
+    organization_id = models.BigIntegerField()
+    collector = models.ForeignKey(Collector, on_delete=models.CASCADE, related_name="commands")
+    command = models.CharField(max_length=20, choices=[(kind.value, kind.value) for kind in CommandType])
+    params = models.JSONField(default=dict, blank=True)
+    state = models.CharField(
+        max_length=10, default=CommandState.PENDING, choices=[(s.value, s.value) for s in CommandState]
+    )
+    result = models.JSONField(null=True, blank=True)
+    requested_by = models.ForeignKey(User, on_delete=models.SET_NULL, null=True, blank=True, related_name="+")
+    created_at = models.DateTimeField(db_default=Now())
+    expires_at = models.DateTimeField()
+    delivered_at = models.DateTimeField(null=True, blank=True)
+    ended_at = models.DateTimeField(null=True, blank=True)
+
+    objects: ClassVar[models.Manager["Command"]] = models.Manager.from_queryset(CommandQuerySet)()
+
+    class Meta:
+        db_table = "collector_commands"
+        ordering = ["-id"]
+        indexes = [
+            models.Index(fields=["collector", "-id"], name="collector_commands_recent"),
+            # Heartbeats and the sweep look for the few open ones among many ended.
+            models.Index(
+                fields=["collector"], condition=models.Q(state__in=commands.OPEN), name="collector_commands_open"
+            ),
+        ]
+
+    def __str__(self) -> str:
+        return f"{self.command} #{self.pk}"
+
+    @property
+    def executed(self) -> bool:
+        """Whether the agent reported an outcome."""
+        return self.state in commands.EXECUTED

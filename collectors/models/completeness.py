@@ -1,0 +1,46 @@
+"""What is known to be missing from the numbers."""
+
+from django.db import models
+from django.db.models.functions import Now
+
+from collectors.domain.sources import Source
+from collectors.models.databases import MonitoredDatabase
+
+
+class GapKind(models.TextChoices):
+    """Why numbers of a period are not whole."""
+
+    BASELINE = "baseline", "counting began here"
+    GENERATION = "generation", "the source's counters began anew"
+    EVICTIONS = "evictions", "the source dropped statements"
+    OVERFLOW = "overflow", "the source had no room for statements"
+    LOST_ROWS = "lost_rows", "rows of the slow log were gone before they were read"
+    MISSED = "missed", "the source was not read in time"
+    SPOOL = "spool", "uploads were dropped from a full spool"
+    APPROXIMATE = "approximate", "times of rows are approximate"
+    EXPIRED = "expired", "rows older than the retention were not stored"
+
+
+class Gap(models.Model):
+    """Something known to be missing or inexact in a database's numbers of a period: shown beside them.
+
+    `amount` counts what `kind` names (rows, statements, calls); null means that its size cannot be known.
+    """
+
+    organization_id = models.BigIntegerField()
+    database = models.ForeignKey(MonitoredDatabase, on_delete=models.CASCADE, related_name="gaps")
+    source = models.CharField(max_length=20, choices=[(source.value, source.value) for source in Source])
+    kind = models.CharField(max_length=12, choices=GapKind.choices)
+    amount = models.BigIntegerField(null=True)
+    covered_from = models.DateTimeField()
+    covered_to = models.DateTimeField()
+    detail = models.CharField(max_length=500, blank=True)
+    created_at = models.DateTimeField(db_default=Now())
+
+    class Meta:
+        db_table = "completeness_gaps"
+        ordering = ["-covered_to"]
+        indexes = [models.Index(fields=["database", "covered_to"], name="completeness_gaps_period")]
+
+    def __str__(self) -> str:
+        return f"{self.kind} {self.amount if self.amount is not None else '?'}"

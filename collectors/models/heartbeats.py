@@ -1,0 +1,51 @@
+"""Each collector's one hot row."""
+
+from typing import ClassVar
+
+from django.db import models
+from django.db.models.functions import Now
+
+from collectors.domain.liveness import Status
+from collectors.models.collectors import Collector
+
+
+class Heartbeat(models.Model):
+    """The last report of a collector's agent, with the status that follows from it.
+
+    Kept apart from the collector so that the write that comes every few seconds is narrow, and together with the
+    status so that a flip's condition reads this one row. No index on what a heartbeat writes: on PostgreSQL such an
+    update stays within its page.
+    """
+
+    collector = models.OneToOneField(Collector, on_delete=models.CASCADE, primary_key=True, related_name="heartbeat")
+    organization_id = models.BigIntegerField()
+    status = models.CharField(max_length=10, default=Status.STARTING, choices=[(s.value, s.value) for s in Status])
+    last_heartbeat = models.DateTimeField(null=True)
+    # From when on a first heartbeat, or one after an accepted start, is waited for.
+    starting_since = models.DateTimeField(db_default=Now())
+    # The agent process that reported last, and the epoch its uploads carry.
+    instance = models.CharField(max_length=32, blank=True)
+    epoch = models.BigIntegerField(default=0)
+    version = models.CharField(max_length=32, blank=True)
+    config_version = models.PositiveIntegerField(null=True)
+    # Totals over all agent processes, and what the present process last reported of its own.
+    queries_collected = models.BigIntegerField(default=0)
+    errors_count = models.BigIntegerField(default=0)
+    reported_queries = models.BigIntegerField(default=0)
+    reported_errors = models.BigIntegerField(default=0)
+    uptime_seconds = models.BigIntegerField(default=0)
+    last_collection = models.DateTimeField(null=True)
+    last_error = models.TextField(blank=True)
+    last_error_at = models.DateTimeField(null=True)
+    # What the agent says of its source and its spool, as it came.
+    source = models.JSONField(null=True)
+    spool = models.JSONField(null=True)
+    stopping = models.BooleanField(default=False)
+
+    objects: ClassVar[models.Manager["Heartbeat"]] = models.Manager()
+
+    class Meta:
+        db_table = "collector_heartbeats"
+
+    def __str__(self) -> str:
+        return f"{self.status}"

@@ -1,0 +1,43 @@
+"""Statements as a source names them."""
+
+from django.db import models
+from django.db.models.functions import Now
+
+from collectors.domain.sources import Source
+from collectors.models.databases import MonitoredDatabase
+from collectors.models.fingerprints import Fingerprint
+
+
+class TextState(models.TextChoices):
+    """Whether a statement's text is here."""
+
+    WANTED = "wanted"
+    KNOWN = "known"
+    UNAVAILABLE = "unavailable"
+
+
+class Statement(models.Model):
+    """What a source counts by itself: its natural key. Statements that read alike share a fingerprint, once its text came."""
+
+    organization_id = models.BigIntegerField()
+    database = models.ForeignKey(MonitoredDatabase, on_delete=models.CASCADE, related_name="statements")
+    source = models.CharField(max_length=20, choices=[(source.value, source.value) for source in Source])
+    key = models.CharField(max_length=255)
+    digest = models.CharField(max_length=64, blank=True)
+    schema_name = models.CharField(max_length=200, blank=True)
+    user_name = models.CharField(max_length=200, blank=True)
+    fingerprint = models.ForeignKey(Fingerprint, on_delete=models.PROTECT, null=True, related_name="statements")
+    text_state = models.CharField(max_length=12, choices=TextState.choices, default=TextState.WANTED)
+    first_seen = models.DateTimeField(db_default=Now())
+
+    class Meta:
+        db_table = "statements"
+        constraints = [models.UniqueConstraint(fields=["database", "source", "key"], name="statements_key_unique")]
+        indexes = [
+            models.Index(
+                fields=["database", "source"], condition=models.Q(text_state="wanted"), name="statements_text_wanted"
+            )
+        ]
+
+    def __str__(self) -> str:
+        return self.key

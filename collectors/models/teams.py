@@ -1,0 +1,22 @@
+"""Teams inside organizations."""
+
+from django.db import models
+from django.db.models.functions import Now
+
+from collectors.models.organizations import Organization
+
+
+class Team(models.Model):
+    """People of one organization who own databases and collectors together."""
+
+    organization = models.ForeignKey(Organization, on_delete=models.CASCADE, related_name="teams")
+    name = models.CharField(max_length=200)
+    created_at = models.DateTimeField(db_default=Now(), editable=False)
+
+    class Meta:
+        db_table = "teams"
+        ordering = ["name"]
+        constraints = [models.UniqueConstraint(fields=["organization", "name"], name="teams_name_unique")]
+
+    def __str__(self) -> str:
+        return self.name

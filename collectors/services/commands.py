@@ -1,0 +1,134 @@
+"""Commands: asked for, cancelled, reported, expired. Every ending is one conditional update, so only one of them wins."""
+
+from datetime import timedelta
+from typing import Any
+
+from django.conf import settings
+from django.db import transaction
+from django.db.models.functions import Now
+
+from collectors.domain import commands
+from collectors.domain.actors import Actor
+from collectors.domain.commands import CommandState, CommandType
+from collectors.domain.liveness import Cause, Status
+from collectors.models import Collector, Command, Heartbeat
+from collectors.services import audit
+from collectors.services.errors import Conflict
+from collectors.services.heartbeats import record_flip
+
+
+@transaction.atomic
+def request_command(*, collector: Collector, command: CommandType, actor: Actor) -> Command:
+    """Ask a collector's agent to do something. `start` and `stop` also set what is wanted from then on."""
+    row = Command.objects.create(
+        organization_id=collector.organization_id,
+        collector=collector,
+        command=command,
+        requested_by_id=actor.user_id,
+        expires_at=Now() + timedelta(seconds=settings.DBPOWER_COMMAND_TTL_SECONDS),
+    )
+    row.refresh_from_db()
+    if command in commands.SETS_COLLECTION:
+        Collector.objects.filter(pk=collector.pk).update(auto_collect=command == CommandType.START)
+    if command == CommandType.START:
+        _flip(collector.pk, Status.STARTING, Cause.START_ACCEPTED, starting_since=Now())
+    audit.record(
+        actor=actor,
+        action=f"command.{command}",
+        row=collector,
+        organization_id=collector.organization_id,
+        after={"command_id": row.pk},
+    )
+    return row
+
+
+@transaction.atomic
+def cancel_command(*, command: Command, actor: Actor) -> Command:
+    """Cancel a command that has not ended. Raises `Conflict` when it has.
+
+    Cancelling the newest `start` or `stop` brings back what was wanted before it.
+    """
+    cancelled = Command.objects.filter(pk=command.pk, state__in=commands.OPEN).update(
+        state=CommandState.CANCELLED, ended_at=Now()
+    )
+    command.refresh_from_db()
+    if not cancelled:
+        raise Conflict(f"The command has ended: {command.state}.", code="command_ended", state={"state": command.state})
+    if command.command in commands.SETS_COLLECTION:
+        _restore_wanted_state(command)
+    audit.record(
+        actor=actor,
+        action="command.cancel",
+        row=command,
+        organization_id=command.organization_id,
+        after={"state": command.state},
+    )
+    return command
+
+
+@transaction.atomic
+def report_execution(*, collector: Collector, command_id: int, success: bool, result: Any) -> Command:
+    """Store an agent's report. The same report again changes nothing.
+
+    Raises `Command.DoesNotExist` for a command that is not the collector's, `Conflict` when the command ended otherwise.
+    """
+    command = Command.objects.get(pk=command_id, collector=collector)
+    state = commands.outcome(success=success)
+    taken = (
+        Command.objects.filter(pk=command_id, collector=collector)
+        .open()
+        .filter(expires_at__gt=Now())
+        .update(state=state, result=result, ended_at=Now())
+    )
+    command.refresh_from_db()
+    if taken:
+        if success:
+            _apply_outcome(command)
+    elif command.state != state:
+        raise Conflict(f"The command has ended: {command.state}.", code="command_ended", state={"state": command.state})
+    return command
+
+
+def expire_overdue() -> int:
+    """End the open commands whose time is over; return how many."""
+    return Command.objects.all().overdue().update(state=CommandState.EXPIRED, ended_at=Now())
+
+
+def _apply_outcome(command: Command) -> None:
+    """Show what the agent has done, unless somebody has asked for the opposite since.
+
+    What an older `start` or `stop` still asks for is void now: delivered once more, it would undo this one.
+    """
+    if command.command not in commands.SETS_COLLECTION:
+        return
+    Command.objects.filter(
+        collector_id=command.collector_id, command__in=commands.SETS_COLLECTION, pk__lt=command.pk
+    ).open().update(state=CommandState.CANCELLED, ended_at=Now())
+    started = command.command == CommandType.START
+    wanted = Collector.objects.values_list("auto_collect", flat=True).get(pk=command.collector_id)
+    if wanted != started:
+        return
+    if started:
+        _flip(command.collector_id, Status.ONLINE, Cause.START_DONE)
+    else:
+        _flip(command.collector_id, Status.STOPPED, Cause.STOP_DONE)
+
+
+def _restore_wanted_state(command: Command) -> None:
+    """Set what the newest `start` or `stop` that was not cancelled asked for; a collector is registered to collect."""
+    asked = Command.objects.filter(collector_id=command.collector_id, command__in=commands.SETS_COLLECTION)
+    if asked.filter(pk__gt=command.pk).exclude(state=CommandState.CANCELLED).exists():
+        return
+    last = asked.exclude(state=CommandState.CANCELLED).order_by("-pk").first()
+    wanted = last is None or last.command == CommandType.START
+    Collector.objects.filter(pk=command.collector_id).update(auto_collect=wanted)
+    if command.command == CommandType.START and not wanted:
+        _flip(command.collector_id, Status.STOPPED, Cause.STOP_DONE)
+
+
+def _flip(collector_id: int, new: Status, cause: Cause, **values: Any) -> None:
+    heartbeat = Heartbeat.objects.select_for_update().get(pk=collector_id)
+    old = Status(heartbeat.status)
+    Heartbeat.objects.filter(pk=collector_id).update(status=new, **values)
+    if old is not new:
+        record_flip(heartbeat, old=old, new=new, cause=cause)

@@ -1,0 +1,18 @@
+"""Why a service refuses. API and admin each say it in their own way."""
+
+
+class Refused(Exception):
+    """The act breaks a rule. `code` is for programs, the message for people, `errors` names the members at fault."""
+
+    def __init__(self, message: str, *, code: str, errors: dict[str, list[str]] | None = None) -> None:
+        super().__init__(message)
+        self.code = code
+        self.errors = errors or {}
+
+
+class Conflict(Refused):
+    """The act does not fit the present state. `state` tells what that is."""
+
+    def __init__(self, message: str, *, code: str, state: dict[str, object] | None = None) -> None:
+        super().__init__(message, code=code)
+        self.state = state or {}

@@ -1,0 +1,202 @@
+"""Heartbeats: the one write that comes all the time, and what it may set in motion."""
+
+import logging
+from dataclasses import dataclass, replace
+from datetime import datetime, timedelta
+from typing import Any
+
+from django.conf import settings
+from django.db import transaction
+from django.db.models import F
+from django.db.models.functions import Now
+from django.utils import timezone
+
+from collectors.domain import liveness
+from collectors.domain.commands import CommandState, CommandType
+from collectors.domain.heartbeats import Report, increase
+from collectors.domain.liveness import Beat, Cause, Status
+from collectors.models import Collector, Command, Heartbeat, MonitoredDatabase, StatusChange
+from collectors.services import beat_sql, configs
+from collectors.services.errors import Refused
+
+_logger = logging.getLogger(__name__)
+
+
+@dataclass(frozen=True)
+class DeliveredCommand:
+    """A command as the agent gets it, its parameters filled in."""
+
+    id: int
+    command: str
+    params: dict[str, Any]
+    expires_at: datetime
+
+
+@dataclass(frozen=True)
+class Answer:
+    """What the agent is told: the desired state and the commands to carry out."""
+
+    auto_collect: bool
+    collection_interval_minutes: int
+    config_version: int
+    epoch: int
+    commands: list[DeliveredCommand]
+
+
+class KeyRefused(Exception):
+    """The key is not a valid one of this collector."""
+
+
+def record(*, collector_id: int, key_digest: str, report: Report) -> Answer:
+    """Record a heartbeat and return what the agent is to do. Raises `KeyRefused`.
+
+    A heartbeat that changes nothing but numbers is one statement (`beat_sql`), which checks the key, writes, and tells
+    whether commands wait. All others (a first one, a new agent process, a change of status) take the row's lock.
+    """
+    beat = beat_sql.write(collector_id=collector_id, key_digest=key_digest, report=report)
+    if beat is None:
+        beat = _record_change(collector_id=collector_id, key_digest=key_digest, report=report)
+    commands = _deliver(collector_id) if beat.has_commands else []
+    return Answer(
+        auto_collect=beat.auto_collect,
+        collection_interval_minutes=beat.collection_interval_minutes,
+        config_version=beat.config_version,
+        epoch=beat.epoch,
+        commands=commands,
+    )
+
+
+def authenticate(*, collector_id: int, key_digest: str) -> Collector:
+    """Return the collector whose present or previous key has that digest. Raises `KeyRefused`, the same for every reason."""
+    collector = Collector.objects.filter(pk=collector_id).first()
+    if collector is None or not beat_sql.key_is_valid(collector, key_digest):
+        raise KeyRefused
+    return collector
+
+
+@transaction.atomic
+def _record_change(*, collector_id: int, key_digest: str, report: Report) -> beat_sql.Written:
+    collector = authenticate(collector_id=collector_id, key_digest=key_digest)
+    heartbeat = Heartbeat.objects.select_for_update().get(pk=collector_id)
+    old_status = Status(heartbeat.status)
+    open_commands = Command.objects.filter(collector_id=collector_id).deliverable()
+    new_status = liveness.after_heartbeat(
+        old_status,
+        Beat(
+            has_error=bool(report.error),
+            wanted_auto_collect=collector.auto_collect,
+            reported_auto_collect=report.auto_collect,
+            start_open=open_commands.filter(command=CommandType.START).exists(),
+        ),
+    )
+    epoch = heartbeat.epoch
+    if report.instance != heartbeat.instance or not epoch:
+        epoch = next_epoch(collector.database_id)
+    Heartbeat.objects.filter(pk=collector_id).update(
+        status=new_status, epoch=epoch, **_numbers(heartbeat, report), **_facts(report)
+    )
+    if new_status is not old_status:
+        cause = Cause.HEARTBEAT_ERROR if new_status is Status.ERROR else Cause.HEARTBEAT
+        if new_status is Status.STOPPED:
+            cause = Cause.STOP_DONE
+        record_flip(heartbeat, old=old_status, new=new_status, cause=cause)
+    return beat_sql.Written(
+        auto_collect=collector.auto_collect,
+        collection_interval_minutes=collector.collection_interval_minutes,
+        config_version=collector.config_version,
+        epoch=epoch,
+        has_commands=open_commands.exists(),
+    )
+
+
+def next_epoch(database_id: int) -> int:
+    """Return a number above all that agents of this database have been given; uploads of older ones are stale from now on."""
+    MonitoredDatabase.objects.filter(pk=database_id).update(last_epoch=F("last_epoch") + 1)
+    return MonitoredDatabase.objects.values_list("last_epoch", flat=True).get(pk=database_id)
+
+
+def record_flip(heartbeat: Heartbeat, *, old: Status, new: Status, cause: Cause) -> None:
+    """Write the status change of a flip. Called in the flip's transaction, by its winner."""
+    StatusChange.objects.create(
+        organization_id=heartbeat.organization_id,
+        collector_id=heartbeat.pk,
+        old_status=old,
+        new_status=new,
+        cause=cause,
+    )
+
+
+def _numbers(heartbeat: Heartbeat, report: Report) -> dict[str, Any]:
+    same_process = bool(report.instance) and report.instance == heartbeat.instance
+    numbers: dict[str, Any] = {}
+    for total, reported, value in (
+        ("queries_collected", "reported_queries", report.queries_collected),
+        ("errors_count", "reported_errors", report.errors_count),
+    ):
+        if value is None:
+            if report.instance and not same_process:
+                numbers[reported] = 0
+            continue
+        last = getattr(heartbeat, reported)
+        numbers[total] = F(total) + increase(
+            last=last, value=value, instance=report.instance, same_process=same_process
+        )
+        numbers[reported] = max(last, value) if same_process else value
+    if report.uptime_seconds is not None:
+        numbers["uptime_seconds"] = report.uptime_seconds
+    return numbers
+
+
+def _facts(report: Report) -> dict[str, Any]:
+    facts: dict[str, Any] = {
+        "last_heartbeat": Now(),
+        "stopping": report.stopping,
+        "instance": report.instance,
+        "version": report.version,
+    }
+    if report.error:
+        facts["last_error"] = report.error
+        facts["last_error_at"] = Now()
+    if report.config_version is not None:
+        facts["config_version"] = report.config_version
+    if report.last_collection_age_seconds is not None:
+        facts["last_collection"] = Now() - timedelta(seconds=report.last_collection_age_seconds)
+    if report.source is not None:
+        facts["source"] = report.source
+    if report.spool is not None:
+        facts["spool"] = report.spool
+    return facts
+
+
+@transaction.atomic
+def _deliver(collector_id: int) -> list[DeliveredCommand]:
+    deliverable = list(Command.objects.filter(collector_id=collector_id).deliverable())
+    Command.objects.filter(pk__in=[command.pk for command in deliverable], state=CommandState.PENDING).update(
+        state=CommandState.DELIVERED, delivered_at=Now()
+    )
+    return [filled for command in deliverable if (filled := _filled(command)) is not None]
+
+
+def _filled(command: Command) -> DeliveredCommand | None:
+    """Return the command with its parameters; a configuration is put in only here, where it leaves for the agent."""
+    delivered = DeliveredCommand(command.pk, command.command, command.params, command.expires_at)
+    if command.command != CommandType.UPDATE_CONFIG:
+        return delivered
+    collector = Collector.objects.only("config", "config_version").get(pk=command.collector_id)
+    try:
+        config = configs.decrypt(collector_id=collector.pk, ciphertext=collector.config)
+    except Refused as error:
+        _logger.error("collector %s: %s", collector.pk, error)
+        return None
+    return replace(delivered, params={"config": config, "config_version": collector.config_version})
+
+
+def server_time() -> datetime:
+    """Return the time to tell agents."""
+    return timezone.now()
+
+
+def next_heartbeat_seconds() -> int:
+    """Return the pace to tell agents."""
+    pace: int = settings.DBPOWER_HEARTBEAT_SECONDS
+    return pace

@@ -1,0 +1,229 @@
+"""Organizations, teams, people and their memberships."""
+
+from typing import Any
+
+from django.contrib.auth import password_validation
+from django.core.exceptions import ValidationError
+from django.db import IntegrityError, transaction
+
+from collectors.domain.actors import Actor
+from collectors.domain.roles import Role
+from collectors.models import LoginSession, Membership, Organization, Team, User
+from collectors.services import audit
+from collectors.services.errors import Conflict, Refused
+
+
+@transaction.atomic
+def create_organization(*, name: str, actor: Actor) -> Organization:
+    """Create a tenant."""
+    organization = Organization.objects.create(name=name)
+    audit.record(
+        actor=actor,
+        action="organization.create",
+        row=organization,
+        organization_id=organization.pk,
+        after={"name": name},
+    )
+    return organization
+
+
+@transaction.atomic
+def rename_organization(*, organization: Organization, name: str, actor: Actor) -> Organization:
+    """Give a tenant another name."""
+    before = {"name": organization.name}
+    organization.name = name
+    organization.save(update_fields=["name"])
+    audit.record(
+        actor=actor,
+        action="organization.change",
+        row=organization,
+        organization_id=organization.pk,
+        before=before,
+        after={"name": name},
+    )
+    return organization
+
+
+@transaction.atomic
+def delete_organization(*, organization: Organization, actor: Actor) -> None:
+    """Remove a tenant that no longer watches anything. Raises `Conflict` while it has databases or collectors."""
+    if organization.collectors.exists() or organization.databases.exists():
+        raise Conflict("The organization still has databases or collectors.", code="not_empty")
+    audit.record(
+        actor=actor,
+        action="organization.delete",
+        row=organization,
+        organization_id=None,
+        before={"name": organization.name},
+    )
+    organization.delete()
+
+
+@transaction.atomic
+def create_team(*, organization: Organization, name: str, actor: Actor) -> Team:
+    """Create a team in an organization."""
+    team = Team.objects.create(organization=organization, name=name)
+    audit.record(actor=actor, action="team.create", row=team, organization_id=organization.pk, after={"name": name})
+    return team
+
+
+@transaction.atomic
+def rename_team(*, team: Team, name: str, actor: Actor) -> Team:
+    """Give a team another name."""
+    before = {"name": team.name}
+    team.name = name
+    team.save(update_fields=["name"])
+    audit.record(
+        actor=actor,
+        action="team.change",
+        row=team,
+        organization_id=team.organization_id,
+        before=before,
+        after={"name": name},
+    )
+    return team
+
+
+@transaction.atomic
+def delete_team(*, team: Team, actor: Actor) -> None:
+    """Remove a team that owns nothing. Raises `Conflict` while it has databases or collectors."""
+    if team.collectors.exists() or team.databases.exists():
+        raise Conflict("The team still has databases or collectors.", code="not_empty")
+    audit.record(
+        actor=actor, action="team.delete", row=team, organization_id=team.organization_id, before={"name": team.name}
+    )
+    team.delete()
+
+
+@transaction.atomic
+def create_user(*, email: str, password: str | None, name: str = "", is_superuser: bool = False, actor: Actor) -> User:
+    """Create a person who can sign in; without a password only once one is set. Raises `Refused` for a bad password."""
+    if password is not None:
+        check_password(password, User(email=email, name=name))
+    user = User.objects.create_user(email, password, name=name, is_superuser=is_superuser)
+    audit.record(actor=actor, action="user.create", row=user, organization_id=None, after={"email": user.email})
+    return user
+
+
+@transaction.atomic
+def change_user(*, user: User, changes: dict[str, Any], actor: Actor) -> User:
+    """Change a person's name, address, password or state. A new password, or losing the account, ends all logins."""
+    password = changes.pop("password", None)
+    before = {field: getattr(user, field) for field in changes}
+    for field, value in changes.items():
+        setattr(user, field, value)
+    if password is not None:
+        check_password(password, user)
+        user.set_password(password)
+    user.save(update_fields=[*changes, "password"])
+    if password is not None or changes.get("is_active") is False:
+        end_logins(user=user)
+    after = {**changes, **({"password": "changed"} if password is not None else {})}
+    audit.record(actor=actor, action="user.change", row=user, organization_id=None, before=before, after=after)
+    return user
+
+
+def end_logins(*, user: User) -> None:
+    """End every login of the person: all access and refresh tokens are void from the next request."""
+    LoginSession.objects.filter(user=user).delete()
+
+
+def check_password(password: str, user: User) -> None:
+    """Raise `Refused` with the reasons when the password is too weak."""
+    try:
+        password_validation.validate_password(password, user)
+    except ValidationError as error:
+        raise Refused("The password is too weak.", code="invalid", errors={"password": error.messages}) from error
+
+
+@transaction.atomic
+def add_membership(
+    *,
+    organization: Organization,
+    team: Team | None,
+    role: Role,
+    actor: Actor,
+    user: User | None = None,
+    email: str = "",
+) -> Membership:
+    """Give somebody a role. An unknown address gets an account without a password; the answer is the same for a known one.
+
+    Raises `Refused` when role and team do not fit, `Conflict` when the person has a role there already.
+    """
+    _check_fit(organization, team, role)
+    if user is None:
+        user, _ = User.objects.get_or_create(
+            email=User.objects.normalize_email(email), defaults={"password": _unusable_password()}
+        )
+    try:
+        with transaction.atomic():
+            membership = Membership.objects.create(user=user, organization=organization, team=team, role=role)
+    except IntegrityError as error:
+        raise Conflict("This person has a role there already.", code="exists") from error
+    audit.record(
+        actor=actor,
+        action="membership.create",
+        row=membership,
+        organization_id=organization.pk,
+        after={"user": user.email, "team_id": team.pk if team else None, "role": role},
+    )
+    return membership
+
+
+@transaction.atomic
+def change_membership(*, membership: Membership, role: Role, actor: Actor) -> Membership:
+    """Give a membership another role. Raises `Refused` when it does not fit, or nobody would administer the organization."""
+    _check_fit(membership.organization, membership.team, role)
+    _keep_an_admin(membership)
+    before = {"role": membership.role}
+    membership.role = role
+    membership.save(update_fields=["role"])
+    audit.record(
+        actor=actor,
+        action="membership.change",
+        row=membership,
+        organization_id=membership.organization_id,
+        before=before,
+        after={"role": role},
+    )
+    return membership
+
+
+@transaction.atomic
+def remove_membership(*, membership: Membership, actor: Actor) -> None:
+    """Take a role away. Raises `Refused` when nobody would administer the organization."""
+    _keep_an_admin(membership)
+    audit.record(
+        actor=actor,
+        action="membership.delete",
+        row=membership,
+        organization_id=membership.organization_id,
+        before={"user": membership.user.email, "team_id": membership.team_id, "role": membership.role},
+    )
+    membership.delete()
+
+
+def _check_fit(organization: Organization, team: Team | None, role: Role) -> None:
+    if role.needs_team and team is None:
+        raise Refused(f"{role} is a role in a team.", code="invalid", errors={"team_id": ["This role needs a team."]})
+    if not role.needs_team and team is not None:
+        raise Refused(f"{role} is a role in the organization.", code="invalid", errors={"team_id": ["No team here."]})
+    if team is not None and team.organization_id != organization.pk:
+        message = "The team is of another organization."
+        raise Refused(message, code="invalid", errors={"team_id": [message]})
+
+
+def _keep_an_admin(membership: Membership) -> None:
+    if membership.role != Role.ORG_ADMIN:
+        return
+    # The organization's row is the lock: two admins who remove each other at once must not both succeed.
+    organization = Organization.objects.select_for_update().get(pk=membership.organization_id)
+    others = organization.memberships.filter(role=Role.ORG_ADMIN, user__is_active=True).exclude(pk=membership.pk)
+    if not others.exists():
+        raise Refused("The organization would be left without an administrator.", code="last_admin")
+
+
+def _unusable_password() -> str:
+    user = User()
+    user.set_unusable_password()
+    return user.password

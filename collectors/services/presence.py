@@ -1,0 +1,69 @@
+"""What the control plane's own processes leave in the database, so that an outage of ours is never taken for one of theirs."""
+
+import logging
+import threading
+from collections.abc import Callable
+from datetime import timedelta
+
+from django.db import DatabaseError, close_old_connections
+from django.db.models import Case, F, Q, When
+from django.db.models.functions import Now
+
+from collectors.domain import limits
+from collectors.models import ControlPlane
+
+_logger = logging.getLogger(__name__)
+
+
+def record_web() -> None:
+    """Record that heartbeats are accepted now. After a gap, deadlines count from this moment.
+
+    One statement, so that any number of web processes may record at once: after an outage the first one moves
+    `accepting_since`, and the others see a fresh `web_seen_at`.
+    """
+    stale = Q(web_seen_at=None) | Q(web_seen_at__lt=Now() - timedelta(seconds=limits.WEB_GAP_SECONDS))
+    ControlPlane.objects.update(
+        accepting_since=Case(When(stale, then=Now()), default=F("accepting_since")), web_seen_at=Now()
+    )
+
+
+def record_worker() -> None:
+    """Record that a worker process lives."""
+    ControlPlane.objects.update(worker_seen_at=Now())
+
+
+def record_beat() -> None:
+    """Record that the beat's schedule is being followed. A database that is away for a moment must not end the beat."""
+    try:
+        ControlPlane.objects.update(beat_seen_at=Now())
+    except DatabaseError as error:
+        _logger.warning("the beat could not record itself: %s", error)
+    finally:
+        close_old_connections()
+
+
+def keep_recording_web() -> threading.Thread:
+    """Call `record_web` every ten seconds from a thread of this web process, for as long as the process lives."""
+    return _keep_recording("web", record_web)
+
+
+def keep_recording_worker() -> threading.Thread:
+    """Call `record_worker` every ten seconds from a thread of this worker process."""
+    return _keep_recording("worker", record_worker)
+
+
+def _keep_recording(kind: str, record: Callable[[], None]) -> threading.Thread:
+    def run() -> None:
+        pause = threading.Event()
+        while True:
+            try:
+                record()
+            except DatabaseError as error:
+                _logger.warning("%s could not record itself: %s", kind, error)
+            finally:
+                close_old_connections()
+            pause.wait(limits.WEB_SEEN_SECONDS)
+
+    thread = threading.Thread(target=run, name=f"record-{kind}", daemon=True)
+    thread.start()
+    return thread

@@ -1,0 +1,46 @@
+"""What statements cost over a period. Reading only; callers pass querysets that are already scoped."""
+
+from datetime import datetime
+
+from django.db.models import BigIntegerField, Case, F, Max, Min, Q, QuerySet, Sum, When
+
+from collectors.models import Bucket, Gap
+
+
+def top_fingerprints(
+    *, buckets: QuerySet[Bucket], since: datetime, until: datetime
+) -> QuerySet[Bucket, dict[str, object]]:
+    """Return one row per fingerprint and database, dearest first.
+
+    Members: `fingerprint_id` and `fingerprint` (None while the text is not here; such statements stay apart by their id in
+    `statement_apart`, which is 0 otherwise), `database_id`, `database_name`, `source`, `sum_calls`, `sum_time_ns`,
+    `least_time_ns`, `greatest_time_ns` (None where no extreme is known), `sum_rows`, `sum_rows_examined`.
+    """
+    period = buckets.filter(started_at__gte=since, started_at__lt=until)
+    # Statements of unknown text must not melt into one row.
+    statement = Case(When(statement__fingerprint=None, then=F("statement_id")), default=0, output_field=BigIntegerField())
+    return (
+        period.annotate(statement_apart=statement)
+        .values(
+            "statement_apart",
+            "database_id",
+            database_name=F("database__name"),
+            source=F("statement__source"),
+            fingerprint_id=F("statement__fingerprint__fingerprint_id"),
+            fingerprint=F("statement__fingerprint__text"),
+        )
+        .annotate(
+            sum_calls=Sum("calls"),
+            sum_time_ns=Sum("total_time_ns"),
+            least_time_ns=Min("min_time_ns"),
+            greatest_time_ns=Max("max_time_ns"),
+            sum_rows=Sum("rows"),
+            sum_rows_examined=Sum("rows_examined"),
+        )
+        .order_by("-sum_time_ns", "database_id", "fingerprint_id", "statement_apart")
+    )
+
+
+def gaps_between(*, gaps: QuerySet[Gap], since: datetime, until: datetime) -> QuerySet[Gap]:
+    """Return what is known to be missing from the numbers of a period."""
+    return gaps.filter(Q(covered_to__gte=since) & Q(covered_from__lte=until)).order_by("-covered_to", "-pk")

@@ -1,0 +1,73 @@
+"""What agents send: each upload is taken whole, in one transaction, or not at all."""
+
+from dataclasses import dataclass, field
+from datetime import datetime, timedelta
+from typing import Any
+
+from django.db import DataError
+from django.db.models.functions import Now
+
+from collectors.domain.sources import SOURCES_OF, Engine, Source
+from collectors.domain.uploads import BareUpload, SlowLogUpload, SnapshotUpload, TextsUpload, Upload
+from collectors.models import Collector, Heartbeat
+from collectors.services import slow_log, snapshots
+from collectors.services.errors import Refused
+
+
+@dataclass(frozen=True)
+class Taken:
+    """What became of an upload. `cursor` tells the agent how far the backend has read the source."""
+
+    accepted: int = 0
+    duplicates: int = 0
+    stale: bool = False
+    cursor: dict[str, Any] | None = None
+    text_wanted: list[str] = field(default_factory=list)
+
+
+def take_upload(*, collector: Collector, upload: Upload, received_at: datetime) -> Taken:
+    """Store an upload of the collector's agent.
+
+    Raises `Refused` when it cannot be of this database, or its numbers do not fit, `Conflict` (with the cursor) when
+    rows before it are missing.
+    """
+    _check_source(collector, upload)
+    try:
+        taken = _take(collector, upload, received_at)
+    except DataError as error:
+        raise Refused("A number in the upload is out of range.", code="invalid") from error
+    if taken.accepted:
+        Heartbeat.objects.filter(pk=collector.pk).update(last_collection=Now())
+    return taken
+
+
+def _take(collector: Collector, upload: Upload, received_at: datetime) -> Taken:
+    match upload:
+        case SlowLogUpload():
+            rows = slow_log.take_rows(collector=collector, upload=upload, read_at=_read_at(upload, received_at))
+            return Taken(accepted=rows.accepted, duplicates=rows.duplicates, cursor=rows.cursor)
+        case BareUpload():
+            rows = slow_log.take_bare(collector=collector, upload=upload, received_at=received_at)
+            return Taken(accepted=rows.accepted, duplicates=rows.duplicates)
+        case SnapshotUpload():
+            applied = snapshots.take_snapshot(
+                collector=collector, upload=upload, taken_at=_read_at(upload, received_at)
+            )
+            return Taken(
+                accepted=applied.accepted, stale=applied.stale, cursor=applied.cursor, text_wanted=applied.text_wanted
+            )
+        case TextsUpload():
+            return Taken(accepted=snapshots.take_texts(collector=collector, upload=upload))
+
+
+def _read_at(upload: SlowLogUpload | SnapshotUpload, received_at: datetime) -> datetime:
+    """Return when the source was read, by the backend's clock: no clock of an agent's host is ever believed."""
+    return received_at - timedelta(seconds=upload.envelope.age_seconds)
+
+
+def _check_source(collector: Collector, upload: Upload) -> None:
+    source = Source.SLOW_LOG if isinstance(upload, BareUpload) else upload.envelope.source
+    if isinstance(upload, BareUpload) or source in SOURCES_OF[Engine(collector.type)]:
+        return
+    message = f"A database of type {collector.type} has no source {source}."
+    raise Refused(message, code="invalid", errors={"source": [message]})

@@ -1,0 +1,31 @@
+"""Celery's entry points: each calls one service. Any of them may run twice, or twice at once, with the effect of once."""
+
+import logging
+from typing import Any
+
+from celery import shared_task
+from celery.signals import worker_ready
+
+from collectors.services import presence, storage
+from collectors.services import sweep as sweeping
+
+_logger = logging.getLogger(__name__)
+
+
+@shared_task(name="collectors.tasks.sweep")
+def sweep() -> None:
+    """Look for missed deadlines."""
+    sweeping.sweep()
+
+
+@shared_task(name="collectors.tasks.maintain_storage")
+def maintain_storage() -> None:
+    """Make partitions ahead of time and drop what is past its retention."""
+    storage.maintain()
+
+
+@worker_ready.connect
+def announce(**_: Any) -> None:
+    """Say that the watch has begun, and go on saying in the database that this worker lives."""
+    sweeping.announce()
+    presence.keep_recording_worker()

@@ -1,0 +1,18 @@
+"""The Celery application: a worker and a beat find their tasks and schedule here."""
+
+import os
+from typing import Any
+
+from celery import Celery
+from celery.signals import setup_logging
+
+os.environ.setdefault("DJANGO_SETTINGS_MODULE", "dbpower.settings")
+
+app = Celery("dbpower")
+app.config_from_object("django.conf:settings", namespace="CELERY")
+app.autodiscover_tasks()
+
+
+@setup_logging.connect
+def keep_logging(**_: Any) -> None:
+    """Leave logging as the settings have it: Celery sets its own up unless somebody listens here."""

@@ -1,0 +1,1 @@
+"""What proves DBPower: the tree mirrors the code, and `servers` starts real database servers for it."""

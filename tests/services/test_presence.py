@@ -1,0 +1,38 @@
+"""What web processes record, and what follows from a gap."""
+
+from datetime import timedelta
+
+import pytest
+from django.db.models.functions import Now
+
+from collectors.models import ControlPlane
+from collectors.services import presence
+
+pytestmark = pytest.mark.django_db
+
+
+def row() -> ControlPlane:
+    return ControlPlane.objects.get()
+
+
+def test_the_first_record_begins_the_time_of_acceptance() -> None:
+    presence.record_web()
+    assert row().accepting_since == row().web_seen_at is not None
+
+
+def test_a_record_without_a_gap_leaves_the_time_of_acceptance() -> None:
+    presence.record_web()
+    began = row().accepting_since
+    presence.record_web()
+    assert row().accepting_since == began
+
+
+def test_a_record_after_a_gap_begins_the_time_of_acceptance_anew() -> None:
+    long_ago = Now() - timedelta(minutes=10)
+    ControlPlane.objects.update(web_seen_at=long_ago, accepting_since=long_ago)
+    before = row().accepting_since
+    presence.record_web()
+    after = row().accepting_since
+    assert before is not None
+    assert after is not None
+    assert after - before > timedelta(minutes=9)
