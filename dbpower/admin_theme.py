@@ -1,6 +1,23 @@
-"""How the admin looks: names, colours and the sidebar of django-unfold."""
+"""How the admin looks: names, colours and where the sidebar comes from."""
 
 from typing import Any
+
+from django.templatetags.static import static
+
+# A blue that reads on white and on the dark theme, in the lightness steps of Unfold's own palette.
+_PRIMARY = {
+    "50": "oklch(97.0% .014 254.604)",
+    "100": "oklch(93.2% .032 255.585)",
+    "200": "oklch(88.2% .059 254.128)",
+    "300": "oklch(80.9% .105 251.813)",
+    "400": "oklch(70.7% .165 254.624)",
+    "500": "oklch(62.3% .214 259.815)",
+    "600": "oklch(54.6% .245 262.881)",
+    "700": "oklch(48.8% .243 264.376)",
+    "800": "oklch(42.4% .199 265.638)",
+    "900": "oklch(37.9% .146 265.522)",
+    "950": "oklch(28.2% .091 267.935)",
+}
 
 UNFOLD: dict[str, Any] = {
     "SITE_TITLE": "DBPower",
@@ -11,4 +28,14 @@ UNFOLD: dict[str, Any] = {
     "SHOW_HISTORY": True,
     "SHOW_VIEW_ON_SITE": False,
     "SHOW_BACK_BUTTON": True,
+    "COLORS": {"primary": _PRIMARY},
+    "STYLES": [lambda _request: static("collectors/admin.css")],
+    "SCRIPTS": [lambda _request: static("collectors/copy.js")],
+    "COMMAND": {"search_models": True, "show_history": False},
+    "SIDEBAR": {
+        "show_search": True,
+        "command_search": True,
+        "show_all_applications": False,
+        "navigation": "collectors.admin.navigation.navigation",
+    },
 }

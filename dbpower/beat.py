@@ -35,7 +35,7 @@ class RecordingScheduler(Scheduler):
     def setup_schedule(self) -> None:
         """Make every entry due at once, so that a beat that was away does not first wait for a whole period."""
         super().setup_schedule()
-        for entry in self.schedule.values():
+        for entry in self.data.values():
             entry.last_run_at -= timedelta(days=1)
 
     def tick(self, *args: Any, **kwargs: Any) -> float:

@@ -23,7 +23,7 @@ _KEY_HEADER = "HTTP_X_COLLECTOR_API_KEY"
 class PeopleAuthentication(JWTAuthentication):
     """An access token is good while the login it came from is: until logout, a new password, or the account's end."""
 
-    def get_user(self, validated_token: Token) -> User:
+    def get_user(self, validated_token: Token) -> User:  # type: ignore[override]
         """Return the person who signed in."""
         session = open_session(validated_token)
         if session is None:

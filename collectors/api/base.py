@@ -24,7 +24,7 @@ _MAX_ID_DIGITS: Final = 20
 class ScopedRelatedField(serializers.PrimaryKeyRelatedField[Any]):
     """Another object by its id, among those that the caller may see: a foreign id is answered like an absent one."""
 
-    default_error_messages: ClassVar[Mapping[str, Any]] = {
+    default_error_messages = {
         "does_not_exist": "There is no such object.",
         "incorrect_type": "An id is a whole number.",
     }
@@ -33,8 +33,8 @@ class ScopedRelatedField(serializers.PrimaryKeyRelatedField[Any]):
         """Return what the caller may name."""
         queryset = super().get_queryset()
         view = self.context.get("view")
-        if not isinstance(view, TenantViewSet):
-            return queryset.none()
+        if queryset is None or not isinstance(view, TenantViewSet):
+            raise TypeError("A scoped field needs a queryset and the context of a scoped view.")
         return visible_to(queryset, view.principal)
 
     def to_internal_value(self, data: Any) -> Any:

@@ -1,6 +1,6 @@
 """Every address of the API."""
 
-from django.urls import include, path, re_path
+from django.urls import URLPattern, URLResolver, include, path, re_path
 from drf_spectacular.views import SpectacularAPIView, SpectacularSwaggerSplitView
 
 from collectors.api.agents.commands import ExecuteView
@@ -35,7 +35,7 @@ router.register("queries", QueryViewSet)
 router.register("slow-queries", SlowQueryViewSet)
 router.register("audit", AuditViewSet)
 
-v1 = [
+v1: list[URLPattern | URLResolver] = [
     lenient("auth/token", TokenView, "token"),
     lenient("auth/token/refresh", RefreshView, "token-refresh"),
     lenient("auth/logout", LogoutView, "logout"),

@@ -1,15 +1,17 @@
 """What statements cost over a period. Reading only; callers pass querysets that are already scoped."""
 
 from datetime import datetime
+from typing import Any
 
 from django.db.models import BigIntegerField, Case, F, Max, Min, Q, QuerySet, Sum, When
 
 from collectors.models import Bucket, Gap
 
+# What follows any ordering of the rows below, so that equal ones keep their places between pages.
+TIES = ("database_id", "fingerprint_id", "statement_apart")
 
-def top_fingerprints(
-    *, buckets: QuerySet[Bucket], since: datetime, until: datetime
-) -> QuerySet[Bucket, dict[str, object]]:
+
+def top_fingerprints(*, buckets: QuerySet[Bucket], since: datetime, until: datetime) -> QuerySet[Bucket, Any]:
     """Return one row per fingerprint and database, dearest first.
 
     Members: `fingerprint_id` and `fingerprint` (None while the text is not here; such statements stay apart by their id in
@@ -18,7 +20,9 @@ def top_fingerprints(
     """
     period = buckets.filter(started_at__gte=since, started_at__lt=until)
     # Statements of unknown text must not melt into one row.
-    statement = Case(When(statement__fingerprint=None, then=F("statement_id")), default=0, output_field=BigIntegerField())
+    statement = Case(
+        When(statement__fingerprint=None, then=F("statement_id")), default=0, output_field=BigIntegerField()
+    )
     return (
         period.annotate(statement_apart=statement)
         .values(
@@ -37,7 +41,7 @@ def top_fingerprints(
             sum_rows=Sum("rows"),
             sum_rows_examined=Sum("rows_examined"),
         )
-        .order_by("-sum_time_ns", "database_id", "fingerprint_id", "statement_apart")
+        .order_by("-sum_time_ns", *TIES)
     )
 
 

@@ -1,6 +1,6 @@
 """An agent says that it is alive, and hears what to do."""
 
-from typing import Any
+from typing import Any, Final
 
 from drf_spectacular.utils import extend_schema
 from rest_framework import serializers
@@ -15,7 +15,12 @@ from collectors.domain.commands import CommandType
 from collectors.domain.heartbeats import Report
 from collectors.services import heartbeats
 
-_COUNT = {"min_value": 0, "max_value": limits.MAX_REPORTED_COUNT, "required": False, "allow_null": True}
+_COUNT: Final[dict[str, Any]] = {
+    "min_value": 0,
+    "max_value": limits.MAX_REPORTED_COUNT,
+    "required": False,
+    "allow_null": True,
+}
 
 
 class FindingSerializer(serializers.Serializer[Any]):
@@ -50,7 +55,7 @@ class StatsSerializer(serializers.Serializer[Any]):
         min_value=0, max_value=limits.MAX_AGE_SECONDS, required=False, allow_null=True
     )
     stopping = serializers.BooleanField(required=False)
-    source = FindingSerializer(required=False, allow_null=True)
+    source = FindingSerializer(required=False, allow_null=True)  # type: ignore[assignment]
     spool = SpoolSerializer(required=False, allow_null=True)
 
 

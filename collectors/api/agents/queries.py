@@ -21,7 +21,7 @@ from collectors.services import uploads
 class UploadSerializer(serializers.Serializer[Any]):
     """Describes an upload for the schema; docs/wire.md has every member. Uploads are read by `parse_upload`, which is quicker."""
 
-    source = serializers.ChoiceField(choices=[source.value for source in Source], required=False)
+    source = serializers.ChoiceField(choices=[item.value for item in Source], required=False)  # type: ignore[assignment]
     queries = serializers.ListField(child=serializers.DictField(), max_length=5000)
 
 

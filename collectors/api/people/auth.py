@@ -102,7 +102,7 @@ class LogoutView(_OpenView):
 
     @extend_schema(
         request=LogoutSerializer, responses={204: OpenApiResponse(description="Both tokens are void.")},
-        operation_id="auth_logout", auth=[{"people": []}, {}],
+        operation_id="auth_logout",
     )  # fmt: skip
     def post(self, request: Request) -> Response:
         """End the login of the access token in the header, or of the refresh token in the body."""

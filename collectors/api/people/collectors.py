@@ -3,7 +3,8 @@
 from typing import Any
 
 from django.utils import timezone
-from django_filters import rest_framework as filters
+from django_filters import filters
+from django_filters.rest_framework import FilterSet
 from drf_spectacular.utils import extend_schema, extend_schema_field
 from rest_framework import serializers, status
 from rest_framework.decorators import action
@@ -68,7 +69,7 @@ class CollectorSerializer(serializers.Serializer[Collector]):
     last_heartbeat = serializers.DateTimeField(source="heartbeat.last_heartbeat", allow_null=True)
     last_collection = serializers.DateTimeField(source="heartbeat.last_collection", allow_null=True)
     agent_version = serializers.CharField(source="heartbeat.version")
-    source = serializers.JSONField(source="heartbeat.source", allow_null=True)
+    source = serializers.JSONField(source="heartbeat.source", allow_null=True)  # type: ignore[assignment]
     spool = serializers.JSONField(source="heartbeat.spool", allow_null=True)
     created_at = serializers.DateTimeField()
 
@@ -125,7 +126,7 @@ class EmptySerializer(serializers.Serializer[Any]):
     """A body of which nothing is needed."""
 
 
-class CollectorFilter(filters.FilterSet):
+class CollectorFilter(FilterSet):
     """What a list of collectors can be narrowed by."""
 
     status = filters.MultipleChoiceFilter(field_name="heartbeat__status", choices=[(s.value, s.value) for s in Status])

@@ -5,7 +5,8 @@ from typing import Any
 
 from django.db.models import Q, QuerySet
 from django.utils import timezone
-from django_filters import rest_framework as filters
+from django_filters import filters
+from django_filters.rest_framework import FilterSet
 from drf_spectacular.utils import OpenApiParameter, extend_schema
 from rest_framework import serializers
 from rest_framework.request import Request
@@ -56,7 +57,7 @@ class QuerySerializer(serializers.Serializer[Any]):
     fingerprint = serializers.CharField(allow_null=True)
     database_id = serializers.IntegerField()
     database_name = serializers.CharField()
-    source = serializers.ChoiceField(choices=[source.value for source in Source])
+    source = serializers.ChoiceField(choices=[item.value for item in Source])  # type: ignore[assignment]
     calls = serializers.IntegerField(source="sum_calls")
     total_time_ms = serializers.SerializerMethodField()
     avg_time_ms = serializers.SerializerMethodField()
@@ -86,7 +87,7 @@ class GapSerializer(serializers.Serializer[Gap]):
     """Something known to be missing or inexact. `amount` is null when its size cannot be known."""
 
     database_id = serializers.IntegerField()
-    source = serializers.CharField()
+    source = serializers.CharField()  # type: ignore[assignment]
     kind = serializers.CharField()
     description = serializers.CharField(source="get_kind_display")
     amount = serializers.IntegerField(allow_null=True)
@@ -125,7 +126,7 @@ class QueryViewSet(TenantViewSet[Bucket]):
         rows = queries.top_fingerprints(buckets=self._narrowed(asked.validated_data), since=since, until=until)
         ordering = asked.validated_data["ordering"]
         sign, name = ("-", ordering[1:]) if ordering.startswith("-") else ("", ordering)
-        rows = rows.order_by(sign + _ORDERINGS[name], "database_id", "fingerprint_id", "statement_apart")
+        rows = rows.order_by(sign + _ORDERINGS[name], *queries.TIES)
         response = self.get_paginated_response(QuerySerializer(self.paginate_queryset(rows), many=True).data)
         response.data["since"] = serializers.DateTimeField().to_representation(since)
         response.data["until"] = serializers.DateTimeField().to_representation(until)
@@ -150,7 +151,7 @@ class QueryViewSet(TenantViewSet[Bucket]):
             if name in asked:
                 gaps = gaps.filter(**{lookup: asked[name]})
         found = queries.gaps_between(gaps=gaps, since=since, until=until)
-        return GapSerializer(found[:_MAX_GAPS], many=True).data
+        return GapSerializer(found[:_MAX_GAPS], many=True).data  # type: ignore[arg-type]
 
 
 _NARROWING = {"database_id": "database_id", "team_id": "database__team_id", "organization_id": "organization_id"}
@@ -183,7 +184,7 @@ class SlowQuerySerializer(serializers.Serializer[SlowQuery]):
         return row.lock_time_ns / 1e6
 
 
-class SlowQueryFilter(filters.FilterSet):
+class SlowQueryFilter(FilterSet):
     """What a list of slow queries can be narrowed by."""
 
     since = filters.IsoDateTimeFilter(field_name="started_at", lookup_expr="gte")

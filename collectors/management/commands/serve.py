@@ -58,7 +58,8 @@ class Command(BaseCommand):
         worker = "--quiet --app dbpower worker --pool threads --concurrency 4 "
         quiet = "--without-gossip --without-mingle --without-heartbeat"
         self._run("worker", [str(programs / "celery"), *worker.split(), *quiet.split(), "--beat"])
-        web = f"--interface wsgi --blocking-threads 4 --backlog 1024 --no-ws --workers {options['web_workers']} --respawn-failed-workers --log-level warning"
+        workers = f"--workers {options['web_workers']} --blocking-threads 4 --respawn-failed-workers"
+        web = f"--interface wsgi --backlog 1024 --no-ws --log-level warning {workers}"
         address = ["--host", options["host"], "--port", str(options["port"])]
         self._run("web", [str(programs / "granian"), *web.split(), *address, "dbpower.wsgi:application"])
 
@@ -69,7 +70,7 @@ class Command(BaseCommand):
         )
 
     def _announce(self, options: dict[str, Any]) -> None:
-        database = settings.DATABASES["default"]["ENGINE"].rsplit(".", 1)[-1]
+        database = str(settings.DATABASES["default"]["ENGINE"]).rsplit(".", 1)[-1]
         broker = "Redis" if settings.REDIS_URL else "embedded broker"
         host = "localhost" if options["host"] in {"127.0.0.1", "0.0.0.0"} else options["host"]  # noqa: S104 - a comparison
         self.stdout.write(f"DBPower on http://{host}:{options['port']}/ ({database}, {broker}). Ctrl-C stops it.")
