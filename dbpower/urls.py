@@ -1,12 +1,13 @@
 """Addresses: the admin at /admin/, the API below /api/, health for machines at /health."""
 
-from django.contrib import admin
 from django.urls import include, path
 from django.views.generic import RedirectView
 
+from collectors.admin.site import site
+
 urlpatterns = [
     path("", RedirectView.as_view(pattern_name="admin:index", permanent=False)),
-    path("admin/", admin.site.urls),
+    path("admin/", site.urls),
     path("", include("collectors.api.urls")),
 ]
 

@@ -119,9 +119,7 @@ def scoped_action(
 
     def decorate(method: Callable[..., Any]) -> ScopedAction:
         button = ActionButton(name=method.__name__, label=label, icon=icon, variant=variant)
-        return ScopedAction(
-            method, permission=permission, button=button, done=done, page=page, offered=offered
-        )
+        return ScopedAction(method, permission=permission, button=button, done=done, page=page, offered=offered)
 
     return decorate
 

@@ -1,20 +1,17 @@
 """What every page of the admin is built on: rows, choices and permissions come from `collectors.access` alone."""
 
-import contextlib
 from typing import Any, ClassVar, Final
 
 from django.contrib import messages
-from django.contrib.admin.options import IS_POPUP_VAR
+from django.contrib.admin.filters import ListFilter
 from django.contrib.admin.utils import unquote
 from django.contrib.admin.widgets import RelatedFieldWidgetWrapper
-from django.contrib.admin.filters import ListFilter
 from django.core.exceptions import PermissionDenied
 from django.db import IntegrityError
 from django.db.models import Field, ForeignKey, Model, QuerySet
 from django.http import Http404, HttpRequest, HttpResponse, HttpResponseNotAllowed, HttpResponseRedirect
 from django.shortcuts import render
 from django.urls import URLPattern, path, reverse
-from django.views.decorators.debug import sensitive_post_parameters
 from unfold.admin import ModelAdmin
 
 from collectors.access import may, permitted, visible_to
@@ -32,7 +29,7 @@ _HISTORY: Final = 100
 _REFUSAL: Final = "_dbpower_refusal"
 
 
-class ScopedModelAdmin(ModelAdmin):  # type: ignore[misc] # Unfold is not typed
+class ScopedModelAdmin(ModelAdmin):
     """A table in the admin, scoped to whoever is signed in.
 
     Subclasses name the permission for each act; what they do not name is refused to everybody, SUPER_ADMIN too. Writing is
@@ -74,7 +71,7 @@ class ScopedModelAdmin(ModelAdmin):  # type: ignore[misc] # Unfold is not typed
 
     def formfield_for_dbfield(self, db_field: Field[Any, Any], request: HttpRequest, **kwargs: Any) -> Any:
         """Leave out the buttons that add or change related rows in a popup: each noun has its page."""
-        formfield = super().formfield_for_dbfield(db_field, request, **kwargs)
+        formfield: Any = super().formfield_for_dbfield(db_field, request, **kwargs)
         if formfield is not None and isinstance(formfield.widget, RelatedFieldWidgetWrapper):
             formfield.widget = formfield.widget.widget
         return formfield
@@ -85,10 +82,8 @@ class ScopedModelAdmin(ModelAdmin):  # type: ignore[misc] # Unfold is not typed
         Django allows every local column, and so would let anybody guess a key's hash letter by letter with
         `?api_key_hash__startswith=`.
         """
-        for name in self._filter_names(request):
-            if lookup == name or lookup in {f"{name}__{suffix}" for suffix in _LOOKUPS}:
-                return True
-        return False
+        names = self._filter_names(request)
+        return lookup in {*names, *(f"{name}__{suffix}" for name in names for suffix in _LOOKUPS)}
 
     def _filter_names(self, request: HttpRequest | None) -> list[str]:
         declared = self.get_list_filter(request) if request is not None else self.list_filter
@@ -163,9 +158,8 @@ class ScopedModelAdmin(ModelAdmin):  # type: ignore[misc] # Unfold is not typed
         if change:
             self.change(request, self.get_queryset(request).get(pk=obj.pk), form)
         else:
-            obj.pk = self.create(request, form).pk
-            # The rest of Django's page asks the database about the object, not whether this process inserted it.
-            obj._state.adding = False
+            # The rest of Django's page goes on with its own object.
+            obj.__dict__.update(self.create(request, form).__dict__)
 
     def save_related(self, request: HttpRequest, form: Any, formsets: Any, change: bool) -> None:  # noqa: FBT001
         """Do nothing: there are no inline forms and no many-to-many fields."""
@@ -179,9 +173,9 @@ class ScopedModelAdmin(ModelAdmin):  # type: ignore[misc] # Unfold is not typed
         for obj in queryset:
             self.remove(request, obj)
 
-    def get_form(self, request: HttpRequest, obj: Any = None, change: bool = False, **kwargs: Any) -> Any:  # noqa: FBT001, FBT002
+    def get_form(self, request: HttpRequest, obj: Any = None, change: bool = False, **kwargs: Any) -> Any:  # noqa: FBT001
         """Return a form class of this request, which knows what a service refused in it."""
-        form = super().get_form(request, obj, change=change, **kwargs)
+        form: Any = super().get_form(request, obj, change=change, **kwargs)
         form.refusal = request.__dict__.get(_REFUSAL)
         return form
 
@@ -207,20 +201,20 @@ class ScopedModelAdmin(ModelAdmin):  # type: ignore[misc] # Unfold is not typed
             messages.error(request, str(refusal))
         return HttpResponseRedirect(self._address("change", object_id))
 
-    def get_deleted_objects(self, objs: Any, request: HttpRequest) -> tuple[list[str], dict[str, int], set[str], list[str]]:
+    def get_deleted_objects(
+        self, objs: Any, request: HttpRequest
+    ) -> tuple[list[str], dict[str, int], set[str], list[str]]:
         """Return what is said before removing. What else goes is the service's business; it refuses where something hangs on it."""
-        lacking = {
-            str(self.opts.verbose_name) for obj in objs if not self.has_delete_permission(request, obj)
-        }
+        lacking = {str(self.opts.verbose_name) for obj in objs if not self.has_delete_permission(request, obj)}
         return [str(obj) for obj in objs], {str(self.opts.verbose_name_plural): len(objs)}, lacking, []
 
     # -- History -------------------------------------------------------------------------------------------------------
     # Services write the audit. Django's own log would be a second one, which knows no tenants.
 
-    def log_addition(self, request: HttpRequest, obj: Any, message: Any) -> None:
+    def log_addition(self, request: HttpRequest, obj: Any, message: Any) -> Any:
         """Write nothing: the service did."""
 
-    def log_change(self, request: HttpRequest, obj: Any, message: Any) -> None:
+    def log_change(self, request: HttpRequest, obj: Any, message: Any) -> Any:
         """Write nothing: the service did."""
 
     def log_deletions(self, request: HttpRequest, queryset: Any) -> list[Any]:  # noqa: ARG002
@@ -256,16 +250,16 @@ class ScopedModelAdmin(ModelAdmin):  # type: ignore[misc] # Unfold is not typed
         own = path("<path:object_id>/do/<slug:name>/", view, name=self._view_name("do"))
         return [own, *super().get_urls()]
 
-    def get_actions(self, request: HttpRequest) -> dict[str, tuple[Any, str, str]]:
+    def get_actions(self, request: HttpRequest) -> dict[str, Any]:
         """Return the actions whose permission holds somewhere. Nothing but scoped actions ever passes."""
         asking = signed_in.principal(request)
         return {
             name: action
             for name, action in super().get_actions(request).items()
-            if isinstance(action[0], ScopedAction) and asking.holds(action[0].permission)
+            if action is not None and isinstance(action[0], ScopedAction) and asking.holds(action[0].permission)
         }
 
-    def response_action(self, request: HttpRequest, queryset: QuerySet[Any]) -> Any:
+    def response_action(self, request: HttpRequest, queryset: QuerySet[Any], *_: Any, **__: Any) -> Any:
         """Run an action on the chosen rows, unless an id is not one."""
         chosen = request.POST.getlist("_selected_action")
         if not all(pk.isascii() and pk.isdigit() and len(pk) <= _MAX_ID_DIGITS for pk in chosen):
@@ -307,23 +301,18 @@ class ScopedModelAdmin(ModelAdmin):  # type: ignore[misc] # Unfold is not typed
             return HttpResponseRedirect(request.path)
         return super().changelist_view(request, extra_context)
 
-    @property
-    def media(self) -> Any:
-        """Return the files of the page; Unfold leaves the request of another thread on this object, so it is dropped."""
-        with contextlib.suppress(AttributeError):
-            del self.request
-        return super().media
-
-    def response_post_save_add(self, request: HttpRequest, obj: Any) -> HttpResponse:
+    def response_post_save_add(self, request: HttpRequest, obj: Any) -> HttpResponseRedirect:  # noqa: ARG002
         """Go to the list; popups are not used."""
         return HttpResponseRedirect(self._address("changelist"))
 
-    def get_changeform_initial_data(self, request: HttpRequest) -> dict[str, Any]:
+    def get_changeform_initial_data(self, request: HttpRequest) -> dict[str, Any]:  # noqa: ARG002
         """Return nothing: a link must not fill in a form."""
         return {}
 
     def _absent(self, request: HttpRequest, object_id: str) -> HttpResponse:
-        response: HttpResponse = self._get_obj_does_not_exist_redirect(request, self.opts, object_id)
+        response: HttpResponse = self._get_obj_does_not_exist_redirect(  # type: ignore[attr-defined]
+            request, self.opts, object_id
+        )
         return response
 
     def _view_name(self, view: str) -> str:
@@ -331,14 +320,3 @@ class ScopedModelAdmin(ModelAdmin):  # type: ignore[misc] # Unfold is not typed
 
     def _address(self, view: str, *args: Any) -> str:
         return reverse(f"admin:{self._view_name(view)}", args=args)
-
-
-class ReadOnlyModelAdmin(ScopedModelAdmin):
-    """A table that people read and only the control plane or the agents write."""
-
-    def get_readonly_fields(self, request: HttpRequest, obj: Any = None) -> Any:  # noqa: ARG002
-        """Return every field."""
-        return self.fields or ()
-
-
-__all__ = ["IS_POPUP_VAR", "ReadOnlyModelAdmin", "ScopedModelAdmin", "sensitive_post_parameters"]

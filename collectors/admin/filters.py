@@ -15,7 +15,7 @@ __all__ = ["ChoicesDropdownFilter", "ScopedRelatedFilter"]
 class ScopedRelatedFilter(RelatedDropdownFilter):
     """Rows of another table to choose from. Django's own filter would list those of every tenant."""
 
-    def field_choices(self, field: Any, request: HttpRequest, model_admin: Any) -> list[tuple[Any, str]]:
+    def field_choices(self, field: Any, request: HttpRequest, model_admin: Any) -> Any:
         """Return the visible rows by name."""
         related: type[Model] = field.remote_field.model
         rows = visible_to(related._default_manager.all(), signed_in.principal(request))

@@ -33,7 +33,7 @@ class ScopedRelatedField(serializers.PrimaryKeyRelatedField[Any]):
         """Return what the caller may name."""
         queryset = super().get_queryset()
         view = self.context.get("view")
-        if queryset is None or not isinstance(view, TenantViewSet):
+        if queryset is None or not isinstance(view, TenantListViewSet):
             raise TypeError("A scoped field needs a queryset and the context of a scoped view.")
         return visible_to(queryset, view.principal)
 
@@ -59,8 +59,8 @@ class TenantSerializer(serializers.Serializer[Any]):
         return super().to_internal_value(data)
 
 
-class TenantViewSet(ListModelMixin, RetrieveModelMixin, GenericViewSet[Row], Generic[Row]):
-    """A resource whose rows are scoped to the caller.
+class TenantListViewSet(ListModelMixin, GenericViewSet[Row], Generic[Row]):
+    """A list whose rows are scoped to the caller.
 
     `permissions` names, for each action, what it takes on the row (or on the parent, when creating). An action that is not
     named is refused. The order is always the same: not signed in 401, row not visible 404, role on the row 403, body 400.
@@ -119,7 +119,11 @@ class TenantViewSet(ListModelMixin, RetrieveModelMixin, GenericViewSet[Row], Gen
             raise PermissionDenied
 
 
-class CollectorRowsViewSet(TenantViewSet[Row], Generic[Row]):
+class TenantViewSet(RetrieveModelMixin, TenantListViewSet[Row], Generic[Row]):
+    """A list whose rows have an address each."""
+
+
+class CollectorRowsMixin(TenantListViewSet[Row], Generic[Row]):
     """Rows that belong to the collector in the address."""
 
     def get_queryset(self) -> QuerySet[Row]:

@@ -104,14 +104,20 @@ def merged(previous: Absolute | None, current: Absolute) -> Absolute:
         min_time_ns=current.min_time_ns,
         max_time_ns=current.max_time_ns,
         since=current.since,
-        counters={name: max(value, previous.counters.get(name, 0)) for name, value in current.counters.items()},
+        counters={
+            **previous.counters,
+            **{name: max(value, previous.counters.get(name, 0)) for name, value in current.counters.items()},
+        },
     )
 
 
 def _delta(before: Absolute, now: Absolute) -> Delta | None:
     new_life = before is _ZERO or _is_new_life(before, now)
     base = _ZERO if new_life else before
-    added = {name: value - base.counters.get(name, 0) for name, value in now.counters.items()}
+    # A counter that appears in the middle of a life (a newer agent reads it) was counting before anybody looked.
+    added = {
+        name: value - base.counters.get(name, 0 if new_life else value) for name, value in now.counters.items()
+    }
     delta = Delta(
         calls=max(0, now.calls - base.calls),
         total_time_ns=max(0, now.total_time_ns - base.total_time_ns),
@@ -124,7 +130,8 @@ def _delta(before: Absolute, now: Absolute) -> Delta | None:
 
 
 def _is_new_life(before: Absolute, now: Absolute) -> bool:
-    if before.since is not None or now.since is not None:
+    # Known on one side only, it says nothing: an agent that learned to read it must not count a whole life again.
+    if before.since is not None and now.since is not None:
         return before.since != now.since
     return (
         now.calls < before.calls

@@ -8,7 +8,7 @@ from rest_framework.decorators import action
 from rest_framework.request import Request
 from rest_framework.response import Response
 
-from collectors.api.base import CollectorRowsViewSet
+from collectors.api.base import CollectorRowsMixin, TenantViewSet
 from collectors.domain.commands import CommandState, CommandType
 from collectors.domain.roles import Permission
 from collectors.models import Command
@@ -32,7 +32,7 @@ class CommandSerializer(serializers.Serializer[Command]):
     ended_at = serializers.DateTimeField(allow_null=True)
 
 
-class CommandViewSet(CollectorRowsViewSet[Command]):
+class CommandViewSet(CollectorRowsMixin[Command], TenantViewSet[Command]):
     """Commands of a collector the caller may see, newest first."""
 
     queryset = Command.objects.all()

@@ -13,7 +13,7 @@ from rest_framework.request import Request
 from rest_framework.response import Response
 
 from collectors.access import visible_to
-from collectors.api.base import TenantViewSet
+from collectors.api.base import TenantListViewSet, TenantViewSet
 from collectors.domain.roles import Permission
 from collectors.domain.sources import Source
 from collectors.models import Bucket, Gap, SlowQuery
@@ -108,7 +108,7 @@ class QueryListSerializer(serializers.Serializer[Any]):
     completeness = GapSerializer(many=True)
 
 
-class QueryViewSet(TenantViewSet[Bucket]):
+class QueryViewSet(TenantListViewSet[Bucket]):
     """Statements by what they cost, dearest first."""
 
     queryset = Bucket.objects.all()

@@ -2,7 +2,7 @@
 
 from rest_framework import serializers
 
-from collectors.api.base import CollectorRowsViewSet
+from collectors.api.base import CollectorRowsMixin
 from collectors.domain.roles import Permission
 from collectors.models import StatusChange
 
@@ -18,7 +18,7 @@ class StatusChangeSerializer(serializers.Serializer[StatusChange]):
     changed_at = serializers.DateTimeField()
 
 
-class StatusChangeViewSet(CollectorRowsViewSet[StatusChange]):
+class StatusChangeViewSet(CollectorRowsMixin[StatusChange]):
     """Flips of a collector the caller may see, newest first."""
 
     queryset = StatusChange.objects.all()

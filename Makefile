@@ -1,0 +1,80 @@
+# `make` lists what there is. Every target installs what it needs first (.ci/install); done again that takes no time.
+
+SHELL := /bin/bash
+.SHELLFLAGS := -euo pipefail -c
+.DEFAULT_GOAL := help
+MAKEFLAGS += --no-print-directory
+.PHONY: help demo demo-clean serve test check lint format fuzz requirements clean
+
+PYTHON := .venv/bin/python
+# The plugin starts the private servers, and gives Django a database before its settings are read.
+PYTEST := $(PYTHON) -m pytest -p tests.servers.plugin -q
+WORKERS := 2
+QUICK := not slow and not browser
+# These do not depend on the database Django runs on.
+NOT_ON_POSTGRESQL := servers agent contract demo browser load domain
+SHELL_SCRIPTS := .ci/install .ci/run $(wildcard *.sh tests/*.sh agent/*.sh)
+
+say = printf '\033[1m==> %s\033[0m\n'
+
+help: ## Show this list
+	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  make %-14s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
+
+demo: ## Start everything with two live databases to look at; Ctrl-C stops it, started again it goes on
+	@.ci/install demo
+	@$(PYTHON) -m tests.demo
+
+demo-clean: ## Remove the demo's data
+	@.ci/install demo
+	@$(PYTHON) -m tests.demo clean
+
+serve: ## Start the control plane: embedded, or on DATABASE_URL and REDIS_URL when they are set
+	@.ci/install serve
+	@exec $(PYTHON) manage.py serve
+
+test: ## Run the checks and all tests: SQLite, PostgreSQL, real servers, a browser (under 15 minutes)
+	@.ci/install test
+	@$(MAKE) check
+	@$(say) "other versions of the database servers"
+	@$(PYTHON) -m tests.servers.suites
+	@$(say) "tests, 1 of 3: everything quick, on SQLite"
+	@$(PYTEST) -n $(WORKERS) -m '$(QUICK)'
+	@$(say) "tests, 2 of 3: the control plane again, on PostgreSQL"
+	@DBPOWER_TEST_DATABASE=postgresql $(PYTEST) -n $(WORKERS) -m '$(QUICK)' $(NOT_ON_POSTGRESQL:%=--ignore=tests/%)
+	@$(say) "tests, 3 of 3: the slow ones and the browser"
+	@$(PYTEST) -n $(WORKERS) -m 'slow or browser'
+	@$(say) "all passed"
+
+check: ## Run linters, types, import rules, and look for missing migrations
+	@.ci/install test
+	@$(say) "ruff"
+	@.venv/bin/ruff check -q
+	@.venv/bin/ruff format -q --check
+	@$(say) "import rules"
+	@.venv/bin/lint-imports --no-logo | tail -n 4
+	@$(say) "types"
+	@.venv/bin/mypy manage.py dbpower collectors agent/dbpower_agent tests
+	@$(say) "migrations"
+	@DBPOWER_DATA_DIR=var/check $(PYTHON) manage.py makemigrations --check --dry-run
+	@$(say) "shell scripts"
+	@shellcheck $(SHELL_SCRIPTS)
+
+lint: check ## The same as check
+
+format: ## Format the code and mend what ruff can mend
+	@.ci/install test
+	@.venv/bin/ruff check -q --fix-only
+	@.venv/bin/ruff format
+
+fuzz: ## Run the property tests for long (EXAMPLES=2000 each)
+	@.ci/install test
+	@DBPOWER_FUZZ_EXAMPLES=$(or $(EXAMPLES),2000) $(PYTEST) -n $(WORKERS) -m hypothesis --hypothesis-profile=fuzz --timeout=0
+
+requirements: ## Pin the newest allowed versions anew (needs uv)
+	@$(say) "requirements.txt, requirements-dev.txt"
+	@uv pip compile -q --no-header --upgrade --python-version 3.11.0 --generate-hashes requirements.in -o requirements.txt
+	@uv pip compile -q --no-header --upgrade --python-version 3.11.0 --generate-hashes requirements-dev.in -o requirements-dev.txt
+
+clean: ## Remove .venv and all caches; data in var/ stays
+	@rm -rf .venv .mypy_cache .ruff_cache .pytest_cache .import_linter_cache .hypothesis build dist agent/build
+	@find . -name __pycache__ -not -path './var/*' -prune -exec rm -rf {} +

@@ -1,0 +1,219 @@
+"""The agent's configuration: a JSON file, overridden by environment variables, checked as a whole."""
+
+from __future__ import annotations
+
+import json
+import os
+import stat
+from dataclasses import dataclass, field, replace
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, Final
+from urllib.parse import urlsplit
+
+from dbpower_agent.config_fields import FIELDS, FIELDS_BY_NAME, REQUIRED, BadValueError, from_environment, read_value
+from dbpower_agent.config_store import read_override
+from dbpower_agent.database_config import DatabaseConfig, DbType, is_loopback, parse_database_config
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+PREFIX: Final = "DBPOWER_AGENT_"
+DB_MEMBERS: Final = ("host", "port", "user", "password", "database", "socket")
+TLS_MEMBERS: Final = ("mode", "ca", "cert", "key")
+MAX_CONFIG_BYTES: Final = 1024 * 1024
+
+
+class ConfigError(Exception):
+    """The configuration cannot be used. `problems` lists everything that is wrong, without any secret."""
+
+    def __init__(self, problems: list[str]) -> None:
+        super().__init__("; ".join(problems))
+        self.problems = problems
+
+
+@dataclass(frozen=True)
+class AgentConfig:
+    """Everything the agent was told. `path` is the file it came from; the secrets never appear in `repr()`."""
+
+    path: Path
+    collector_id: int
+    api_key: str = field(repr=False)
+    backend_url: str
+    db_type: DbType
+    db_config: DatabaseConfig
+    config_version: int
+    heartbeat_seconds: float
+    collection_interval_minutes: float
+    request_timeout_seconds: float
+    state_dir: Path
+    log_level: str
+    log_format: str
+    spool_max_bytes: int
+    spool_max_age_hours: float
+    backend_ca: str
+    allow_insecure_http: bool
+    allow_readable_config: bool
+    slow_log_old_tables: tuple[str, ...]
+    base_db_config: DatabaseConfig
+    db_config_from_environment: bool
+
+    @property
+    def secrets(self) -> tuple[str, ...]:
+        """What must never be printed: the log masks these wherever they turn up."""
+        return tuple(secret for secret in (self.api_key, self.db_config.password) if secret)
+
+    def with_database(self, db_config: DatabaseConfig, config_version: int) -> AgentConfig:
+        return replace(self, db_config=db_config, config_version=config_version)
+
+
+def load_config(path: Path, environ: Mapping[str, str], *, allow_readable: bool = False) -> AgentConfig:
+    """Read file and environment. Raise ConfigError with all problems at once.
+
+    Without a file the environment alone may configure the agent, as in a container. A configuration that
+    `update_config` had to keep in the state directory replaces `db_config` and its version.
+    """
+    problems: list[str] = []
+    raw = _read_file(path, problems)
+    from_environ = _read_environment(environ, problems)
+    db_from_environ = from_environ.pop("db_config", {})
+    merged = {**raw, **from_environ}
+    values = _check_fields(merged, problems)
+    base, db_problems = parse_database_config(_merge_database(raw.get("db_config", {}), db_from_environ))
+    problems += db_problems
+    if not problems or "backend_url" in values:
+        problems += _check_backend_url(values)
+    if not (allow_readable or values.get("allow_readable_config")):
+        problems += _check_permissions(path)
+    if problems:
+        raise ConfigError(problems)
+    values["state_dir"] = _state_dir(values["state_dir"], path, values["collector_id"], environ)
+    values["backend_url"] = values["backend_url"].rstrip("/")
+    config = AgentConfig(
+        path=path,
+        db_config=base,
+        base_db_config=base,
+        db_config_from_environment=bool(db_from_environ),
+        **values,
+    )
+    override = read_override(config.state_dir, base)
+    return config.with_database(*override) if override else config
+
+
+def _read_file(path: Path, problems: list[str]) -> dict[str, Any]:
+    try:
+        with path.open("rb") as file:
+            text = file.read(MAX_CONFIG_BYTES + 1)
+    except FileNotFoundError:
+        return {}
+    except OSError as error:
+        problems.append(f"{path}: cannot be read: {error.strerror}")
+        return {}
+    try:
+        raw = json.loads(text)
+    except (ValueError, RecursionError):
+        # The decoder's own message could quote the file, and the file holds secrets.
+        problems.append(f"{path}: is not valid JSON")
+        return {}
+    if not isinstance(raw, dict):
+        problems.append(f"{path}: must hold one JSON object")
+        return {}
+    known = {*FIELDS_BY_NAME, "db_config"}
+    problems += [f"{name}: unknown setting" for name in sorted(raw) if name not in known]
+    return raw
+
+
+def _read_environment(environ: Mapping[str, str], problems: list[str]) -> dict[str, Any]:
+    """Settings from `DBPOWER_AGENT_<NAME>` or, for secrets mounted as files, `DBPOWER_AGENT_<NAME>_FILE`."""
+    found: dict[str, Any] = {}
+    for setting in FIELDS:
+        text = _variable(environ, setting.name, problems)
+        if text is None:
+            continue
+        try:
+            found[setting.name] = from_environment(setting, text)
+        except BadValueError as error:
+            problems.append(f"{PREFIX}{setting.name.upper()}: {error}")
+    database: dict[str, Any] = {}
+    for member in DB_MEMBERS:
+        text = _variable(environ, f"db_{member}", problems)
+        if text is not None:
+            database[member] = int(text) if member == "port" and text.isdecimal() else text
+    tls = {
+        member: text for member in TLS_MEMBERS if (text := _variable(environ, f"db_tls_{member}", problems)) is not None
+    }
+    if tls:
+        database["tls"] = tls
+    if database:
+        found["db_config"] = database
+    return found
+
+
+def _variable(environ: Mapping[str, str], name: str, problems: list[str]) -> str | None:
+    variable = f"{PREFIX}{name.upper()}"
+    file_variable = f"{variable}_FILE"
+    if variable in environ and file_variable in environ:
+        problems.append(f"{variable} and {file_variable}: set only one of the two")
+        return None
+    if file_variable not in environ:
+        return environ.get(variable)
+    try:
+        return Path(environ[file_variable]).read_text(encoding="utf-8").rstrip("\r\n")
+    except (OSError, ValueError):
+        problems.append(f"{file_variable}: the file cannot be read")
+        return None
+
+
+def _merge_database(raw: object, override: dict[str, Any]) -> object:
+    if not override or not isinstance(raw, dict):
+        return override or raw
+    tls = {**(raw.get("tls") or {}), **override.get("tls", {})} if isinstance(raw.get("tls", {}), dict | None) else {}
+    return {**raw, **override, **({"tls": tls} if tls else {})}
+
+
+def _check_fields(raw: dict[str, Any], problems: list[str]) -> dict[str, Any]:
+    values: dict[str, Any] = {}
+    for setting in FIELDS:
+        if setting.name not in raw:
+            if setting.default is REQUIRED:
+                problems.append(f"{setting.name}: is missing")
+            else:
+                values[setting.name] = setting.default
+            continue
+        try:
+            values[setting.name] = read_value(setting, raw[setting.name])
+        except BadValueError as error:
+            problems.append(f"{setting.name}: {error}")
+    return values
+
+
+def _check_backend_url(values: dict[str, Any]) -> list[str]:
+    try:
+        url = urlsplit(values.get("backend_url", ""))
+        host, _ = url.hostname, url.port
+    except ValueError:
+        return ["backend_url: is not an address"]
+    if url.scheme not in {"http", "https"} or not host:
+        return ["backend_url: must begin with https:// (or http://) and name a host"]
+    if url.username or url.password or url.query or url.fragment:
+        return ["backend_url: must hold no user, password, query or fragment"]
+    if url.scheme == "http" and not is_loopback(host) and not values.get("allow_insecure_http"):
+        return ["backend_url: http:// would send the key in plain text; use https:// or set allow_insecure_http"]
+    return []
+
+
+def _check_permissions(path: Path) -> list[str]:
+    """The file holds the collector key and a password: only its owner may read it."""
+    try:
+        mode = path.stat().st_mode
+    except OSError:
+        return []
+    if mode & (stat.S_IRWXG | stat.S_IRWXO):
+        shown = f"{path}: is readable by others (mode {stat.S_IMODE(mode):04o}) and holds secrets"
+        return [f"{shown}; run: chmod 600 {path} (or set allow_readable_config)"]
+    return []
+
+
+def _state_dir(configured: str, path: Path, collector_id: int, environ: Mapping[str, str]) -> Path:
+    """Named by the operator, else by systemd, else next to the configuration file, one for each collector."""
+    chosen = configured or environ.get("STATE_DIRECTORY", "").split(os.pathsep)[0]
+    return Path(chosen) if chosen else path.absolute().parent / f"dbpower-agent-{collector_id}"

@@ -1,0 +1,100 @@
+"""What every source offers, and what it is given to work with."""
+
+from __future__ import annotations
+
+from abc import ABC, abstractmethod
+from dataclasses import dataclass
+from functools import cache
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, ClassVar, Protocol
+
+from dbpower_agent.state import SourceStatus
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator
+
+    from dbpower_agent.payload import Part
+    from dbpower_agent.spool import Spool
+
+
+class SourceError(Exception):
+    """A source cannot be read. `remedy` is the statement or setting that mends it, where one does.
+
+    `detail` is shown to operators: it names no secret and quotes no statement.
+    """
+
+    def __init__(self, code: str, detail: str, remedy: str | None = None) -> None:
+        super().__init__(f"{detail} (to mend it: {remedy})" if remedy else detail)
+        self.code = code
+        self.detail = detail
+        self.remedy = remedy
+
+
+class CursorDesk(Protocol):
+    """Where a source asks the backend for a cursor."""
+
+    def ask_cursor(self, source: str, epoch: int, generation: str | None) -> dict[str, Any] | None:
+        """The backend's `cursor` for a generation, or for the one that moved last. Raise BackendUnreachableError."""
+
+
+@dataclass(frozen=True)
+class Collection:
+    """What one collection brought: rows or statements read, and uploads put on the spool.
+
+    `more` is true when the source holds more than one collection takes: the next one should follow at once.
+    """
+
+    queries: int
+    uploads: int
+    more: bool = False
+
+
+@dataclass(frozen=True)
+class SourceTools:
+    """What the agent lends to a source. `still_alive` is called during long work, for the watchdog."""
+
+    spool: Spool
+    cursors: CursorDesk
+    state_dir: Path
+    still_alive: Callable[[], None]
+    interval_seconds: Callable[[], float]
+
+
+class Source(ABC):
+    """One place to read. Used by the collection thread only; keeps one connection and opens it again when it broke."""
+
+    name: ClassVar[str]
+
+    @abstractmethod
+    def probe(self) -> SourceStatus:
+        """Connect where necessary and read next to nothing. Raise SourceError when the source cannot be read."""
+
+    @abstractmethod
+    def collect(self, epoch: int) -> Collection:
+        """Read once and put uploads on the spool. Raise SourceError, BackendUnreachableError or OSError."""
+
+    @abstractmethod
+    def close(self) -> None:
+        """Drop the connection. Never raises."""
+
+    def wanted_texts(self, keys: list[str]) -> Iterator[Part]:  # noqa: ARG002  (sources without texts have none)
+        """The finished-but-open parts of an upload of texts for `keys`; see `text_wanted` in docs/wire.md."""
+        return iter(())
+
+    def cursor_refused(self, envelope: dict[str, Any], cursor: dict[str, Any] | None) -> int | None:  # noqa: ARG002
+        """The backend's cursor is below an upload. Return the `lost_rows` to declare, None to read again instead."""
+        return None
+
+    def rejected(self, envelope: dict[str, Any], count: int) -> None:  # noqa: B027  (most sources need not know)
+        """The backend will never take an upload of `count` members."""
+
+    @property
+    def pause_seconds(self) -> float:
+        """The least time between two collections that keeps the load on the server small."""
+        return 0.0
+
+
+@cache
+def statement(name: str) -> str:
+    """The text of `sql/{name}.sql`."""
+    return (Path(__file__).parent / "sql" / f"{name}.sql").read_text(encoding="utf-8").strip()

@@ -1,0 +1,150 @@
+"""What the agent is doing and what it was told: the one object its threads share."""
+
+from __future__ import annotations
+
+import threading
+import time
+import uuid
+from dataclasses import asdict, dataclass
+from typing import Any, Final
+
+from dbpower_agent import __version__
+
+LONGEST_ERROR: Final = 1000
+
+
+@dataclass(frozen=True)
+class Lease:
+    """Whether this agent is the one that collects. `epoch` orders snapshots across agent processes."""
+
+    held: bool
+    epoch: int
+
+
+@dataclass(frozen=True)
+class SourceStatus:
+    """Can the source be read? `code`, `detail` and `remedy` (a statement or setting) say what is wrong where it is not."""
+
+    name: str
+    readable: bool
+    code: str | None = None
+    detail: str | None = None
+    remedy: str | None = None
+
+
+class AgentState:
+    """Thread-safe. Counters run from the start of the process; `errors` holds one text for each part that has trouble."""
+
+    def __init__(self, *, collection_interval_minutes: float, config_version: int) -> None:
+        self._lock = threading.Lock()
+        self._started = time.monotonic()
+        self._instance = uuid.uuid4().hex
+        self._queries_collected = 0
+        self._errors_count = 0
+        self._errors: dict[str, str] = {}
+        self._last_collection: float | None = None
+        self._source: SourceStatus | None = None
+        self._spool = (0, 0, 0)
+        self._lease: Lease | None = None
+        self._auto_collect = False
+        self._interval_minutes = collection_interval_minutes
+        self._config_version = config_version
+        self._clock_skew: float | None = None
+
+    @property
+    def lease(self) -> Lease | None:
+        with self._lock:
+            return self._lease
+
+    @property
+    def auto_collect(self) -> bool:
+        with self._lock:
+            return self._auto_collect
+
+    @property
+    def interval_seconds(self) -> float:
+        with self._lock:
+            return self._interval_minutes * 60.0
+
+    @property
+    def config_version(self) -> int:
+        with self._lock:
+            return self._config_version
+
+    @property
+    def clock_skew_seconds(self) -> float | None:
+        with self._lock:
+            return self._clock_skew
+
+    def set_auto_collect(self, *, on: bool) -> None:
+        with self._lock:
+            self._auto_collect = on
+
+    def set_interval(self, minutes: float) -> None:
+        with self._lock:
+            self._interval_minutes = minutes
+
+    def set_lease(self, lease: Lease | None) -> None:
+        with self._lock:
+            self._lease = lease
+
+    def set_config_version(self, version: int) -> None:
+        with self._lock:
+            self._config_version = version
+
+    def set_clock_skew(self, seconds: float) -> None:
+        with self._lock:
+            self._clock_skew = seconds
+
+    def set_spool(self, *, files: int, size: int, dropped: int) -> None:
+        with self._lock:
+            self._spool = (files, size, dropped)
+
+    def set_source(self, status: SourceStatus) -> bool:
+        """Note what is known of the source; True when it differs from before, so that the backend should hear soon."""
+        with self._lock:
+            changed = (
+                self._source is None or self._source.readable != status.readable or self._source.code != status.code
+            )
+            self._source = status
+            return changed
+
+    def collected(self, queries: int) -> None:
+        """One collection was read and stored; its age counts from now."""
+        with self._lock:
+            self._queries_collected += queries
+            self._last_collection = time.monotonic()
+
+    def failed(self, part: str, text: str) -> None:
+        """Count an error of `part` and show it until `recovered(part)`."""
+        with self._lock:
+            self._errors_count += 1
+            self._errors[part] = text[:LONGEST_ERROR]
+
+    def recovered(self, part: str) -> None:
+        with self._lock:
+            self._errors.pop(part, None)
+
+    def heartbeat_body(self, *, stopping: bool = False) -> dict[str, Any]:
+        """The body of a heartbeat, as `docs/wire.md` describes it."""
+        with self._lock:
+            now = time.monotonic()
+            age = None if self._last_collection is None else round(now - self._last_collection, 3)
+            files, size, dropped = self._spool
+            stats: dict[str, Any] = {
+                "queries_collected": self._queries_collected,
+                "errors_count": self._errors_count,
+                "uptime_seconds": int(now - self._started),
+                "instance": self._instance,
+                "version": __version__,
+                "auto_collect": self._auto_collect,
+                "config_version": self._config_version,
+                "last_collection_age_seconds": age,
+                "stopping": stopping,
+                "source": None if self._source is None else asdict(self._source),
+                "spool": {"files": files, "bytes": size, "dropped_files": dropped},
+            }
+            if self._source is None:
+                del stats["source"]
+            error = "; ".join(self._errors.values())[:LONGEST_ERROR] or None
+            return {"stats": stats, "error": error}

@@ -1,0 +1,75 @@
+"""The command `update_config`: a new `db_config` is tried, stored and put to use, or nothing changes."""
+
+from __future__ import annotations
+
+import logging
+from dataclasses import replace
+from typing import TYPE_CHECKING, Any
+
+from dbpower_agent.commands import CommandResult
+from dbpower_agent.config_store import save_database_config
+from dbpower_agent.database_config import parse_database_config
+from dbpower_agent.logs import MASK
+from dbpower_agent.sources.base import SourceError
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from dbpower_agent.config import AgentConfig
+    from dbpower_agent.sources.base import Source
+
+logger = logging.getLogger(__name__)
+
+
+class UpdateRefusedError(Exception):
+    """The update changes nothing; `result` says why, without any secret."""
+
+    def __init__(self, **result: Any) -> None:
+        super().__init__(result.get("code"))
+        self.result = result
+
+
+def try_update(
+    config: AgentConfig, params: dict[str, Any], make_source: Callable[[AgentConfig], Source]
+) -> tuple[AgentConfig, Source]:
+    """Check the new `db_config`, connect with it and store it. Returns what to use from now on.
+
+    Raise UpdateRefusedError before anything has changed.
+    """
+    wanted = _wanted(config, params)
+    source = make_source(wanted)
+    try:
+        source.probe()
+        path = save_database_config(config, wanted.db_config, wanted.config_version)
+    except SourceError as error:
+        source.close()
+        detail = error.detail
+        for secret in wanted.secrets:
+            detail = detail.replace(secret, MASK)
+        raise UpdateRefusedError(code=error.code, detail=detail, remedy=error.remedy) from error
+    except OSError as error:
+        source.close()
+        raise UpdateRefusedError(code="not_stored", detail=f"the configuration cannot be stored: {error}") from error
+    except BaseException:
+        source.close()
+        raise
+    logger.info("configuration version %d is in use and stored in %s", wanted.config_version, path)
+    return wanted, source
+
+
+def _wanted(config: AgentConfig, params: dict[str, Any]) -> AgentConfig:
+    version = params.get("config_version")
+    if isinstance(version, bool) or not isinstance(version, int) or not 0 <= version < 2**31:
+        raise UpdateRefusedError(code="invalid", detail="config_version must be an integer")
+    if version < config.config_version:
+        raise UpdateRefusedError(code="superseded", detail=f"version {config.config_version} is in use")
+    db_config, problems = parse_database_config(params.get("config"), where="config")
+    if problems:
+        raise UpdateRefusedError(code="invalid", problems=problems[:20])
+    if db_config.password is None:
+        db_config = replace(db_config, password=config.db_config.password)
+    return config.with_database(db_config, version)
+
+
+def refused(error: UpdateRefusedError) -> CommandResult:
+    return CommandResult(success=False, result=error.result)

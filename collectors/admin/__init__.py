@@ -1,0 +1,31 @@
+"""The operators' console. Importing this registers every table."""
+
+from collectors.admin import (
+    audit,
+    collectors,
+    commands,
+    completeness,
+    databases,
+    memberships,
+    organizations,
+    slow_queries,
+    statements,
+    status_changes,
+    teams,
+    users,
+)
+
+__all__ = [
+    "audit",
+    "collectors",
+    "commands",
+    "completeness",
+    "databases",
+    "memberships",
+    "organizations",
+    "slow_queries",
+    "statements",
+    "status_changes",
+    "teams",
+    "users",
+]

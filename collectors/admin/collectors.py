@@ -1,0 +1,215 @@
+"""Collectors: the list, one collector's page, and what can be asked of them."""
+
+from typing import Any, ClassVar, Final
+
+from django.contrib import admin
+from django.http import HttpRequest, HttpResponse
+from django.utils import timezone
+from django.utils.html import format_html
+from django.utils.safestring import SafeString
+from unfold.decorators import display
+from unfold.views import ChangeList
+
+from collectors.admin import signed_in
+from collectors.admin.actions import Outcome, scoped_action
+from collectors.admin.base import ScopedModelAdmin
+from collectors.admin.connections import CONNECTION_FIELDS, ConnectionForm, initial_of
+from collectors.admin.display import STATUS_COLOURS, ago
+from collectors.admin.filters import ChoicesDropdownFilter, ScopedRelatedFilter
+from collectors.admin.forms import RefusableForm
+from collectors.admin.pages.collector import page_of
+from collectors.admin.pages.keys import keys_page
+from collectors.admin.pages.register import register_page
+from collectors.admin.site import site
+from collectors.domain.actors import Actor
+from collectors.domain.commands import CommandType
+from collectors.domain.roles import Permission
+from collectors.models import Collector, ControlPlane
+from collectors.services import collectors, commands, configs
+from collectors.services.errors import Refused
+
+_CONNECTION: Final[Any] = ("Connection to the database", {"fields": list(CONNECTION_FIELDS), "classes": ["collapse"]})
+
+
+class CollectorForm(RefusableForm, ConnectionForm):
+    """What can be changed of a collector."""
+
+    class Meta:
+        model = Collector
+        fields = ["name", "collection_interval_minutes"]
+
+    def __init__(self, *args: Any, **kwargs: Any) -> None:
+        super().__init__(*args, **kwargs)
+        if "db_password" in self.fields:
+            self.fields["db_password"].help_text = "Empty: the stored one stays."
+        try:
+            stored = configs.decrypt(collector_id=self.instance.pk, ciphertext=self.instance.config)
+        except Refused:
+            # The page says so; saving a connection over it is refused by the service.
+            stored = {}
+        self.initial.update(initial_of(stored))
+
+    @property
+    def connection_changed(self) -> bool:
+        """Whether any member of the connection differs from the stored one, or a password was typed."""
+        return not set(CONNECTION_FIELDS).isdisjoint(self.changed_data)
+
+
+class CollectorList(ChangeList):
+    """A page of collectors; what "online" is measured by is read once for all of them."""
+
+    def get_results(self, request: HttpRequest) -> None:
+        """Fetch the page and tell each row whether it is online."""
+        super().get_results(request)
+        now, accepting_since = timezone.now(), ControlPlane.objects.accepting_since()
+        self.result_list = list(self.result_list)
+        for collector in self.result_list:
+            collector.listed_at = now
+            collector.online = collector.is_online(now=now, accepting_since=accepting_since)
+
+
+@admin.register(Collector, site=site)
+class CollectorAdmin(ScopedModelAdmin):
+    """Collectors of the signed-in person's teams."""
+
+    view_permission = Permission.COLLECTOR_VIEW
+    add_permission = Permission.COLLECTOR_MANAGE
+    change_permission = Permission.COLLECTOR_MANAGE
+    delete_permission = Permission.COLLECTOR_MANAGE
+    form = CollectorForm
+    change_form_template = "admin/dbpower/collector.html"
+    list_display = [
+        "name",
+        "status",
+        "online",
+        "heartbeat_age",
+        "database",
+        "type",
+        "team",
+        "last_collection",
+        "queries_collected",
+        "errors_count",
+    ]
+    list_filter = [
+        ("heartbeat__status", ChoicesDropdownFilter),
+        ("type", ChoicesDropdownFilter),
+        ("team", ScopedRelatedFilter),
+        ("organization", ScopedRelatedFilter),
+    ]
+    list_select_related = ["heartbeat", "database", "team"]
+    list_fullwidth = True
+    search_fields = ["name"]
+    fieldsets: ClassVar[Any] = [(None, {"fields": ["name", "collection_interval_minutes"]}), _CONNECTION]
+    actions = ["start", "stop", "collect", "rotate_key"]
+
+    # -- The list ------------------------------------------------------------------------------------------------------
+
+    def get_changelist(self, request: HttpRequest, **kwargs: Any) -> Any:  # noqa: ARG002
+        """Return the list that knows who is online."""
+        return CollectorList
+
+    @display(description="Status", ordering="heartbeat__status", label=STATUS_COLOURS)
+    def status(self, collector: Collector) -> str:
+        """Return the status as a label."""
+        return collector.heartbeat.status
+
+    @admin.display(description="Online")
+    def online(self, collector: Any) -> SafeString:
+        """Tell whether the collector was heard within its deadline, which a STOPPED one may well be."""
+        sign, word = ("●", "yes") if collector.online else ("○", "no")
+        return format_html('<span class="whitespace-nowrap"><span aria-hidden="true">{}</span> {}</span>', sign, word)
+
+    @admin.display(description="Last heartbeat", ordering="heartbeat__last_heartbeat")
+    def heartbeat_age(self, collector: Any) -> str:
+        """Return how long ago the agent was heard."""
+        return ago(collector.heartbeat.last_heartbeat, now=collector.listed_at, never="never")
+
+    @admin.display(description="Last collection", ordering="heartbeat__last_collection")
+    def last_collection(self, collector: Any) -> str:
+        """Return how long ago the agent collected."""
+        return ago(collector.heartbeat.last_collection, now=collector.listed_at, never="never")
+
+    @admin.display(description="Queries", ordering="heartbeat__queries_collected")
+    def queries_collected(self, collector: Collector) -> str:
+        """Return the total of all the agent's runs."""
+        return f"{collector.heartbeat.queries_collected:,}"
+
+    @admin.display(description="Errors", ordering="heartbeat__errors_count")
+    def errors_count(self, collector: Collector) -> str:
+        """Return the total of all the agent's runs."""
+        return f"{collector.heartbeat.errors_count:,}"
+
+    # -- One collector -------------------------------------------------------------------------------------------------
+
+    def add_view(self, request: HttpRequest, form_url: str = "", extra_context: Any = None) -> HttpResponse:  # noqa: ARG002
+        """Show the form to register a collector, and its key once."""
+        return register_page(self, request)
+
+    def change_view(
+        self, request: HttpRequest, object_id: str, form_url: str = "", extra_context: Any = None
+    ) -> HttpResponse:
+        """Show one collector with its facts and histories."""
+        collector = self.get_object(request, object_id)
+        extra = dict(extra_context or {})
+        if collector is not None and self.has_view_permission(request, collector):
+            extra |= page_of(collector, signed_in.principal(request))
+        response: HttpResponse = super().change_view(request, object_id, form_url, extra)
+        return response
+
+    def change(self, request: HttpRequest, obj: Collector, form: Any) -> None:
+        """Change name, interval and connection; a new connection travels to the agent as a command."""
+        chosen = form.cleaned_data
+        collectors.change_collector(
+            collector=obj,
+            actor=signed_in.actor(request),
+            name=chosen["name"],
+            collection_interval_minutes=chosen["collection_interval_minutes"],
+            config=form.config() if form.connection_changed else None,
+        )
+
+    def remove(self, request: HttpRequest, obj: Collector) -> None:
+        """Remove it; its key ends, the database's history stays."""
+        collectors.delete_collector(collector=obj, actor=signed_in.actor(request))
+
+    # -- Actions -------------------------------------------------------------------------------------------------------
+
+    @scoped_action(
+        permission=Permission.COLLECTOR_COMMAND,
+        label="Start",
+        icon="play_arrow",
+        done="Asked to start: {names}.",
+        offered=lambda collector: not collector.auto_collect,
+    )
+    def start(self, row: Any, actor: Actor) -> Any:
+        """Switch automatic collection on."""
+        return commands.request_command(collector=row, command=CommandType.START, actor=actor)
+
+    @scoped_action(
+        permission=Permission.COLLECTOR_COMMAND,
+        label="Stop",
+        icon="stop",
+        done="Asked to stop: {names}.",
+        offered=lambda collector: collector.auto_collect,
+    )
+    def stop(self, row: Any, actor: Actor) -> Any:
+        """Switch automatic collection off; the agent lives on."""
+        return commands.request_command(collector=row, command=CommandType.STOP, actor=actor)
+
+    @scoped_action(
+        permission=Permission.COLLECTOR_COMMAND,
+        label="Collect now",
+        icon="download",
+        done="Asked to collect now: {names}.",
+    )
+    def collect(self, row: Any, actor: Actor) -> Any:
+        """Collect once, now."""
+        return commands.request_command(collector=row, command=CommandType.COLLECT, actor=actor)
+
+    @scoped_action(permission=Permission.COLLECTOR_MANAGE, label="Rotate key", icon="key", page="show_keys")
+    def rotate_key(self, row: Any, actor: Actor) -> Any:
+        """Make a new key, which the page that follows shows once."""
+        return collectors.rotate_key(collector=row, actor=actor)
+
+    def show_keys(self, request: HttpRequest, outcomes: list[Outcome]) -> HttpResponse:
+        """Show the new keys, this once."""
+        return keys_page(self, request, [outcome.result for outcome in outcomes])

@@ -1,0 +1,67 @@
+"""Commands: what was asked of collectors and what became of it."""
+
+from typing import Any
+
+from django.contrib import admin
+from unfold.decorators import display
+
+from collectors.admin.actions import scoped_action
+from collectors.admin.base import ScopedModelAdmin
+from collectors.admin.display import STATE_COLOURS, ago
+from collectors.admin.filters import ChoicesDropdownFilter
+from collectors.admin.site import site
+from collectors.domain import commands as states
+from collectors.domain.actors import Actor
+from collectors.domain.roles import Permission
+from collectors.models import Command
+from collectors.services import commands
+
+
+@admin.register(Command, site=site)
+class CommandAdmin(ScopedModelAdmin):
+    """Read only, but for cancelling what has not ended. Commands are asked for on the collectors."""
+
+    view_permission = Permission.COLLECTOR_VIEW
+    list_display = ["id", "collector", "command", "shown_state", "requested_by", "asked", "ended"]
+    list_display_links = ["id"]
+    list_filter = [("state", ChoicesDropdownFilter), ("command", ChoicesDropdownFilter)]
+    list_select_related = ["collector", "requested_by"]
+    search_fields = ["collector__name"]
+    fields = [
+        "collector",
+        "command",
+        "state",
+        "result",
+        "requested_by",
+        "created_at",
+        "expires_at",
+        "delivered_at",
+        "ended_at",
+    ]
+    actions = ["cancel"]
+
+    @display(description="State", ordering="state", label=STATE_COLOURS)
+    def shown_state(self, command: Command) -> str:
+        """Return the state as a label."""
+        return command.state
+
+    @admin.display(description="Asked", ordering="created_at")
+    def asked(self, command: Command) -> str:
+        """Return how long ago it was asked for."""
+        return ago(command.created_at)
+
+    @admin.display(description="Ended", ordering="ended_at")
+    def ended(self, command: Command) -> str:
+        """Return how long ago it ended."""
+        return ago(command.ended_at)
+
+    @scoped_action(
+        permission=Permission.COLLECTOR_COMMAND,
+        label="Cancel",
+        icon="cancel",
+        done="Cancelled: {names}.",
+        offered=lambda command: command.state in states.OPEN,
+    )
+    def cancel(self, row: Any, actor: Actor) -> Any:
+        """Cancel a command that has not ended."""
+        return commands.cancel_command(command=row, actor=actor)

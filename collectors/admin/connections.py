@@ -1,0 +1,99 @@
+"""How an agent reaches its database, as fields of a form. The password can be set and is never shown."""
+
+from typing import Any, Final
+
+from django import forms
+from django.core.validators import MaxLengthValidator, RegexValidator
+from unfold.widgets import (
+    UnfoldAdminIntegerFieldWidget,
+    UnfoldAdminPasswordWidget,
+    UnfoldAdminSelectWidget,
+    UnfoldAdminTextInputWidget,
+)
+
+_MODES: Final = (
+    ("", "Decided by the agent: plain on its own host, verified elsewhere"),
+    ("disable", "disable: never encrypted"),
+    ("require", "require: encrypted, server not verified"),
+    ("verify_ca", "verify_ca: encrypted, certificate verified"),
+    ("verify_identity", "verify_identity: certificate and host name verified"),
+)
+_PRINTABLE: Final = RegexValidator(r"[\x00-\x1f\x7f]", "Control characters are not allowed.", inverse_match=True)
+# A comma makes a driver try several hosts, a slash or an at sign makes it take the host for something else.
+_ONE_HOST: Final = RegexValidator(r"[,/@\\'\"\s]", "One host name or address is needed.", inverse_match=True)
+_ABSOLUTE: Final = RegexValidator(r"^/", "An absolute path on the agent's host is needed.")
+
+# The form's field for each member of the configuration.
+_MEMBERS: Final = {
+    "db_host": "host",
+    "db_port": "port",
+    "db_user": "user",
+    "db_password": "password",
+    "db_database": "database",
+    "db_socket": "socket",
+}
+_TLS_MEMBERS: Final = {"tls_mode": "mode", "tls_ca": "ca", "tls_cert": "cert", "tls_key": "key"}
+CONNECTION_FIELDS: Final = (*_MEMBERS, *_TLS_MEMBERS)
+
+
+def _text(label: str, longest: int, *validators: Any, help_text: str = "") -> forms.CharField:
+    return forms.CharField(
+        label=label,
+        required=False,
+        validators=[MaxLengthValidator(longest), _PRINTABLE, *validators],
+        widget=UnfoldAdminTextInputWidget(attrs={"autocomplete": "off", "spellcheck": "false"}),
+        help_text=help_text,
+    )
+
+
+class ConnectionForm(forms.Form):
+    """The members of a configuration. All may be left out: the agent's own file may hold them."""
+
+    db_host = _text("Host", 255, _ONE_HOST, help_text="Seen from the agent's host. Empty: this host.")
+    db_port = forms.IntegerField(
+        label="Port",
+        required=False,
+        min_value=1,
+        max_value=65535,
+        widget=UnfoldAdminIntegerFieldWidget,
+        help_text="Empty: 3306 for MySQL and MariaDB, 5432 for PostgreSQL.",
+    )
+    db_user = _text("User", 128)
+    db_password = forms.CharField(
+        label="Password",
+        required=False,
+        strip=False,
+        validators=[MaxLengthValidator(1024), _PRINTABLE],
+        widget=UnfoldAdminPasswordWidget(attrs={"autocomplete": "new-password"}),
+        help_text="Stored encrypted and never shown again.",
+    )
+    db_database = _text("Database name", 128, help_text="The one to connect to; PostgreSQL: where the extension is.")
+    db_socket = _text("Socket", 1024, _ABSOLUTE, help_text="Instead of host and port.")
+    tls_mode = forms.ChoiceField(
+        label="TLS", required=False, choices=_MODES, widget=UnfoldAdminSelectWidget(choices=_MODES)
+    )
+    tls_ca = _text("TLS: CA file", 1024, _ABSOLUTE, help_text="Paths on the agent's host.")
+    tls_cert = _text("TLS: certificate file", 1024, _ABSOLUTE)
+    tls_key = _text("TLS: key file", 1024, _ABSOLUTE)
+
+    def clean(self) -> dict[str, Any] | None:
+        """Require certificate and key together."""
+        cleaned = super().clean()
+        if bool(self.cleaned_data.get("tls_cert")) != bool(self.cleaned_data.get("tls_key")):
+            self.add_error("tls_key", "Certificate and key belong together.")
+        return cleaned
+
+    def config(self) -> dict[str, Any]:
+        """Return the configuration that the form describes; what is empty is absent."""
+        filled = {member: self.cleaned_data.get(name) for name, member in _MEMBERS.items()}
+        tls = {member: self.cleaned_data.get(name) for name, member in _TLS_MEMBERS.items()}
+        config = {member: value for member, value in filled.items() if value not in (None, "")}
+        chosen = {member: value for member, value in tls.items() if value}
+        return {**config, "tls": chosen} if chosen else config
+
+
+def initial_of(config: dict[str, Any]) -> dict[str, Any]:
+    """Return what the fields show of a stored configuration: everything but the password."""
+    tls = config.get("tls") or {}
+    shown = {name: config.get(member) for name, member in _MEMBERS.items() if member != "password"}
+    return {**shown, **{name: tls.get(member) for name, member in _TLS_MEMBERS.items()}}

@@ -1,0 +1,63 @@
+"""Monitored databases."""
+
+from typing import Any
+
+from django.contrib import admin
+from django.db.models import Count, QuerySet
+from django.http import HttpRequest
+
+from collectors.admin import signed_in
+from collectors.admin.base import ScopedModelAdmin
+from collectors.admin.filters import ChoicesDropdownFilter, ScopedRelatedFilter
+from collectors.admin.site import site
+from collectors.domain.roles import Permission
+from collectors.models import MonitoredDatabase
+from collectors.services import databases
+
+
+@admin.register(MonitoredDatabase, site=site)
+class MonitoredDatabaseAdmin(ScopedModelAdmin):
+    """Servers that are watched. They come with their first collector and can be renamed, or removed once unwatched."""
+
+    view_permission = Permission.DATABASE_VIEW
+    change_permission = Permission.DATABASE_MANAGE
+    delete_permission = Permission.DATABASE_MANAGE
+    list_display = ["name", "type", "team", "organization", "watchers", "created_at"]
+    list_filter = [
+        ("type", ChoicesDropdownFilter),
+        ("team", ScopedRelatedFilter),
+        ("organization", ScopedRelatedFilter),
+    ]
+    list_select_related = ["team", "organization"]
+    search_fields = ["name"]
+    fields = ["name", "type", "team", "organization", "created_at"]
+    readonly_fields = ["type", "team", "organization", "created_at"]
+
+    def get_queryset(self, request: HttpRequest) -> QuerySet[Any]:
+        """Return the visible databases with their number of collectors."""
+        rows: QuerySet[Any] = super().get_queryset(request)
+        counted: QuerySet[Any] = rows.annotate(collector_count=Count("collectors"))
+        return counted
+
+    def get_list_display(self, request: HttpRequest) -> list[Any]:
+        """Leave the number of collectors out for whoever may see no collectors."""
+        columns = super().get_list_display(request)
+        if signed_in.principal(request).holds(Permission.COLLECTOR_VIEW):
+            return columns
+        return [name for name in columns if name != "watchers"]
+
+    @admin.display(description="Collectors", ordering="collector_count")
+    def watchers(self, database: Any) -> int:
+        """Return how many collectors watch the database."""
+        count: int = database.collector_count
+        return count
+
+    def change(self, request: HttpRequest, obj: MonitoredDatabase, form: Any) -> None:
+        """Give it another name."""
+        databases.rename_database(
+            database=obj, name=form.cleaned_data.get("name", obj.name), actor=signed_in.actor(request)
+        )
+
+    def remove(self, request: HttpRequest, obj: MonitoredDatabase) -> None:
+        """Remove it with its history, unless a collector watches it."""
+        databases.delete_database(database=obj, actor=signed_in.actor(request))

@@ -1,0 +1,76 @@
+"""How values are shown: ages in words with the exact time on hover, nanoseconds as milliseconds, statuses as labels."""
+
+from datetime import datetime, timedelta
+from typing import Final
+
+from django.utils import timezone
+from django.utils.html import format_html
+from django.utils.safestring import SafeString
+
+from collectors.domain.commands import CommandState
+from collectors.domain.liveness import Status
+
+NOTHING: Final = "-"
+# Unfold's colours of labels; the label's text says the same.
+STATUS_COLOURS: Final = {
+    Status.ONLINE.value: "success",
+    Status.STARTING.value: "info",
+    Status.ERROR.value: "warning",
+    Status.OFFLINE.value: "danger",
+    Status.STOPPED.value: "default",
+}
+STATE_COLOURS: Final = {
+    CommandState.PENDING.value: "info",
+    CommandState.DELIVERED.value: "info",
+    CommandState.SUCCEEDED.value: "success",
+    CommandState.FAILED.value: "danger",
+    CommandState.EXPIRED.value: "warning",
+    CommandState.CANCELLED.value: "default",
+}
+_UNITS: Final = ((86_400, "d"), (3_600, "h"), (60, "min"), (1, "s"))
+_NANOSECONDS: Final = 1_000_000_000
+_MILLISECOND: Final = 1_000_000
+# From here on the next smaller unit says nothing more.
+_ONE_UNIT_IS_ENOUGH: Final = 10
+
+
+def duration(length: timedelta) -> str:
+    """Return a length of time in one or two units: `12 s`, `3 min 4 s`, `5 d`."""
+    seconds = max(0, int(length.total_seconds()))
+    for index, (size, unit) in enumerate(_UNITS):
+        if seconds >= size:
+            count, rest = divmod(seconds, size)
+            if size == 1 or count >= _ONE_UNIT_IS_ENOUGH:
+                return f"{count} {unit}"
+            smaller, smaller_unit = _UNITS[index + 1]
+            return f"{count} {unit} {rest // smaller} {smaller_unit}" if rest >= smaller else f"{count} {unit}"
+    return "0 s"
+
+
+def ago(moment: datetime | None, *, now: datetime | None = None, never: str = NOTHING) -> SafeString | str:
+    """Return how long ago something was, with its exact time on hover."""
+    if moment is None:
+        return never
+    age = duration((now or timezone.now()) - moment)
+    return format_html(
+        '<time datetime="{}" title="{} UTC" class="whitespace-nowrap">{} ago</time>',
+        moment.isoformat(),
+        moment.strftime("%Y-%m-%d %H:%M:%S"),
+        age,
+    )
+
+
+def nanoseconds(value: int | None) -> str:
+    """Return a time in seconds from one second on, in milliseconds below."""
+    if value is None:
+        return NOTHING
+    if value >= _NANOSECONDS:
+        return f"{value / _NANOSECONDS:,.2f} s"
+    return f"{value / _MILLISECOND:,.2f} ms"
+
+
+def statement_text(text: str | None, missing: str = "text not here yet") -> SafeString:
+    """Return a statement as monospaced text, cut by the style sheet and whole on hover. It is data: always escaped."""
+    if not text:
+        return format_html('<span class="italic">{}</span>', missing)
+    return format_html('<code class="dbpower-sql" title="{}">{}</code>', text[:2_000], text[:500])

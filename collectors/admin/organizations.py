@@ -1,0 +1,40 @@
+"""Tenants."""
+
+from typing import Any
+
+from django.contrib import admin
+from django.http import HttpRequest
+
+from collectors.admin import signed_in
+from collectors.admin.base import ScopedModelAdmin
+from collectors.admin.site import site
+from collectors.domain.roles import Permission
+from collectors.models import Organization
+from collectors.services import people
+
+
+@admin.register(Organization, site=site)
+class OrganizationAdmin(ScopedModelAdmin):
+    """SUPER_ADMIN creates and removes organizations; an ORG_ADMIN renames their own."""
+
+    view_permission = Permission.ORGANIZATION_VIEW
+    add_permission = Permission.ORGANIZATION_CREATE
+    change_permission = Permission.ORGANIZATION_CHANGE
+    delete_permission = Permission.ORGANIZATION_DELETE
+    list_display = ["name", "created_at"]
+    search_fields = ["name"]
+    fields = ["name"]
+
+    def create(self, request: HttpRequest, form: Any) -> Organization:
+        """Create a tenant."""
+        return people.create_organization(name=form.cleaned_data["name"], actor=signed_in.actor(request))
+
+    def change(self, request: HttpRequest, obj: Organization, form: Any) -> None:
+        """Give it another name."""
+        people.rename_organization(
+            organization=obj, name=form.cleaned_data.get("name", obj.name), actor=signed_in.actor(request)
+        )
+
+    def remove(self, request: HttpRequest, obj: Organization) -> None:
+        """Remove it, unless it still watches something."""
+        people.delete_organization(organization=obj, actor=signed_in.actor(request))

@@ -1,0 +1,87 @@
+"""What one collector's page shows beside its form: what the agent last said, and what happened."""
+
+from datetime import datetime, timedelta
+from typing import Any, Final
+
+from django.utils import timezone
+
+from collectors.access import Principal, visible_to
+from collectors.admin.display import NOTHING, STATE_COLOURS, STATUS_COLOURS, ago, duration
+from collectors.models import Collector, Command, ControlPlane, StatusChange
+from collectors.services import configs
+from collectors.services.errors import Refused
+
+_SHOWN: Final = 50
+
+
+def page_of(collector: Collector, principal: Principal) -> dict[str, Any]:
+    """Return what the page's template needs."""
+    changes = StatusChange.objects.filter(collector_id=collector.pk)
+    asked = Command.objects.filter(collector_id=collector.pk).select_related("requested_by")
+    now = timezone.now()
+    return {
+        "collector": collector,
+        "status": collector.heartbeat.status,
+        "status_colour": STATUS_COLOURS.get(collector.heartbeat.status, "default"),
+        "is_online": collector.is_online(now=now, accepting_since=ControlPlane.objects.accepting_since()),
+        "facts": _facts(collector, now),
+        "trouble": _trouble(collector),
+        "status_changes": [
+            {"row": change, "colour": STATUS_COLOURS.get(change.new_status, "default"), "when": ago(change.changed_at)}
+            for change in visible_to(changes, principal)[:_SHOWN]
+        ],
+        "commands": [
+            {"row": command, "colour": STATE_COLOURS.get(command.state, "default"), "when": ago(command.created_at)}
+            for command in visible_to(asked, principal)[:_SHOWN]
+        ],
+    }
+
+
+def _facts(collector: Collector, now: datetime) -> list[tuple[str, Any]]:
+    heartbeat = collector.heartbeat
+    wanted = f"version {collector.config_version}"
+    if heartbeat.config_version != collector.config_version:
+        wanted += f", the agent has {heartbeat.config_version or 'none'}"
+    return [
+        ("Last heartbeat", ago(heartbeat.last_heartbeat, now=now, never="never")),
+        ("Last collection", ago(heartbeat.last_collection, now=now, never="never")),
+        ("Automatic collection", "on" if collector.auto_collect else "off"),
+        ("Queries collected", f"{heartbeat.queries_collected:,}"),
+        ("Errors", f"{heartbeat.errors_count:,}"),
+        ("Agent", f"{heartbeat.version or NOTHING}, up {duration(timedelta(seconds=heartbeat.uptime_seconds))}"),
+        ("Key made", ago(collector.api_key_created_at, now=now)),
+        ("Previous key", _previous_key(collector, now)),
+        ("Configuration", wanted),
+        ("Database", f"{collector.database} ({collector.type})"),
+        ("Team", str(collector.team)),
+        ("Id", str(collector.pk)),
+    ]
+
+
+def _previous_key(collector: Collector, now: datetime) -> str:
+    expires_at = collector.previous_key_expires_at
+    if not collector.previous_key_hash or expires_at is None or expires_at <= now:
+        return "none"
+    return f"still good for {duration(expires_at - now)}"
+
+
+def _trouble(collector: Collector) -> list[dict[str, Any]]:
+    """Return what is wrong, as far as agent and control plane can tell, with what mends it."""
+    found: list[dict[str, Any]] = []
+    source = collector.heartbeat.source
+    if isinstance(source, dict) and source.get("readable") is False:
+        found.append(
+            {
+                "title": f"The source {source.get('name') or ''} cannot be read",
+                "text": str(source.get("detail") or source.get("code") or ""),
+                "remedy": str(source.get("remedy") or ""),
+            }
+        )
+    if collector.heartbeat.last_error:
+        when = ago(collector.heartbeat.last_error_at)
+        found.append({"title": "Last error", "text": collector.heartbeat.last_error, "when": when})
+    try:
+        configs.decrypt(collector_id=collector.pk, ciphertext=collector.config)
+    except Refused as refusal:
+        found.append({"title": "The stored connection cannot be read", "text": str(refusal)})
+    return found

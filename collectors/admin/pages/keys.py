@@ -1,0 +1,79 @@
+"""New keys, shown once: in the answer to the POST that made them, and nowhere else."""
+
+import json
+from typing import Any
+
+from django.http import HttpRequest, HttpResponse
+from django.shortcuts import render
+
+from collectors.services import configs
+from collectors.services.collectors import Registered
+
+
+def keys_page(model_admin: Any, request: HttpRequest, rotated: list[Registered]) -> HttpResponse:
+    """Show the keys of a rotation."""
+    context = {
+        **model_admin.admin_site.each_context(request),
+        "title": "New keys",
+        "opts": model_admin.opts,
+        "rotated": rotated,
+    }
+    return _once(render(request, "admin/dbpower/keys.html", context))
+
+
+def registered_page(model_admin: Any, request: HttpRequest, registered: Registered) -> HttpResponse:
+    """Show the key of a new collector, with the configuration file and the commands that start its agent."""
+    collector = registered.collector
+    context = {
+        **model_admin.admin_site.each_context(request),
+        "title": f"{collector.name} is registered",
+        "opts": model_admin.opts,
+        "registered": registered,
+        "config": json.dumps(agent_config(request, registered), indent=2),
+        "ways": _ways(collector.type),
+    }
+    return _once(render(request, "admin/dbpower/registered.html", context))
+
+
+def agent_config(request: HttpRequest, registered: Registered) -> dict[str, Any]:
+    """Return the agent's `config.json`, without the database's password: whoever installs the agent adds it there."""
+    collector = registered.collector
+    stored = configs.decrypt(collector_id=collector.pk, ciphertext=collector.config)
+    return {
+        "collector_id": collector.pk,
+        "api_key": registered.api_key,
+        "backend_url": request.build_absolute_uri("/").rstrip("/"),
+        "db_type": collector.type,
+        "db_config": {**configs.without_secrets(stored), "password": ""},
+    }
+
+
+def _ways(engine: str) -> list[tuple[str, str, str]]:
+    """Return how the agent is started: a name, a title and the commands, for each way."""
+    systemd = (
+        "sudo install -D -m 0600 config.json /etc/dbpower-collector/config.json",
+        "sudo install -m 0644 agent/dbpower-collector.service /etc/systemd/system/",
+        "sudo systemctl daemon-reload",
+        "sudo systemctl enable --now dbpower-collector",
+    )
+    docker = (
+        "docker build -t dbpower-collector agent/",
+        "docker run -d --name dbpower-collector --restart unless-stopped \\",
+        '  -v "$PWD/config.json:/app/config/config.json:ro" dbpower-collector',
+    )
+    by_hand = (
+        f"pip install './agent[{engine}]'",
+        "chmod 600 config.json",
+        "dbpower-agent doctor --config config.json",
+        "dbpower-agent --config config.json",
+    )
+    return [
+        ("systemd", "systemd", "\n".join(systemd)),
+        ("docker", "Docker", "\n".join(docker)),
+        ("hand", "By hand", "\n".join(by_hand)),
+    ]
+
+
+def _once(response: HttpResponse) -> HttpResponse:
+    response["Cache-Control"] = "no-store"
+    return response

@@ -1,0 +1,114 @@
+"""The form to register a collector."""
+
+from typing import Any
+
+from django import forms
+from django.core.exceptions import PermissionDenied
+from django.http import HttpRequest, HttpResponse
+from django.shortcuts import render
+from unfold.widgets import UnfoldAdminIntegerFieldWidget, UnfoldAdminSelectWidget, UnfoldAdminTextInputWidget
+
+from collectors.access import Principal, permitted
+from collectors.admin import signed_in
+from collectors.admin.connections import CONNECTION_FIELDS, ConnectionForm
+from collectors.admin.forms import show_refusal
+from collectors.admin.pages.keys import registered_page
+from collectors.domain import limits
+from collectors.domain.roles import Permission
+from collectors.domain.sources import Engine
+from collectors.models import MonitoredDatabase, Team
+from collectors.services import collectors
+from collectors.services.collectors import Registered
+from collectors.services.errors import Refused
+
+_ENGINES = [(Engine.MYSQL.value, "MySQL or MariaDB"), (Engine.POSTGRES.value, "PostgreSQL")]
+
+
+class TeamChoice(forms.ModelChoiceField[Team]):
+    """Teams with their organizations, for whoever belongs to several."""
+
+    def label_from_instance(self, obj: Any) -> str:
+        """Return how the team is listed."""
+        return f"{obj.name} ({obj.organization.name})"
+
+
+class DatabaseChoice(forms.ModelChoiceField[MonitoredDatabase]):
+    """Databases with what must fit the rest of the form."""
+
+    def label_from_instance(self, obj: Any) -> str:
+        """Return how the database is listed."""
+        return f"{obj.name} ({obj.type}, team {obj.team.name})"
+
+
+class RegisterForm(ConnectionForm):
+    """A collector to be."""
+
+    team = TeamChoice(queryset=Team.objects.none(), widget=UnfoldAdminSelectWidget)
+    name = forms.CharField(max_length=limits.MAX_NAME_CHARACTERS, widget=UnfoldAdminTextInputWidget)
+    type = forms.ChoiceField(choices=_ENGINES, widget=UnfoldAdminSelectWidget(choices=_ENGINES))
+    database = DatabaseChoice(
+        queryset=MonitoredDatabase.objects.none(),
+        required=False,
+        empty_label="A new one, named like the collector",
+        widget=UnfoldAdminSelectWidget,
+        help_text="Choose one that is watched already to add a second collector to it. It must be of the same team and type.",
+    )
+    collection_interval_minutes = forms.IntegerField(
+        label="Collection interval (minutes)",
+        min_value=1,
+        max_value=1440,
+        initial=limits.COLLECTION_INTERVAL_MINUTES,
+        widget=UnfoldAdminIntegerFieldWidget,
+    )
+
+    field_order = ["team", "name", "type", "database", "collection_interval_minutes", *CONNECTION_FIELDS]
+
+    def __init__(self, principal: Principal, *args: Any, **kwargs: Any) -> None:
+        super().__init__(*args, **kwargs)
+        teams = Team.objects.select_related("organization")
+        databases = MonitoredDatabase.objects.select_related("team")
+        self.fields["team"].queryset = permitted(teams, principal, Permission.COLLECTOR_MANAGE)  # type: ignore[attr-defined]
+        self.fields["database"].queryset = permitted(  # type: ignore[attr-defined]
+            databases, principal, Permission.COLLECTOR_MANAGE
+        )
+
+    def sections(self) -> list[tuple[str, list[forms.BoundField]]]:
+        """Return the fields in the two groups in which they are shown."""
+        names = [name for name in self.fields if name not in CONNECTION_FIELDS]
+        return [
+            ("Collector", [self[name] for name in names]),
+            ("Connection to the database", [self[name] for name in CONNECTION_FIELDS]),
+        ]
+
+
+def register_page(model_admin: Any, request: HttpRequest) -> HttpResponse:
+    """Show the form; once it is right, register the collector and answer with its key."""
+    if not model_admin.has_add_permission(request):
+        raise PermissionDenied
+    form = RegisterForm(signed_in.principal(request), request.POST if request.method == "POST" else None)
+    if request.method == "POST" and form.is_valid():
+        try:
+            return registered_page(model_admin, request, _register(request, form))
+        except Refused as refusal:
+            show_refusal(form, refusal)
+    context = {
+        **model_admin.admin_site.each_context(request),
+        "title": "Add collector",
+        "opts": model_admin.opts,
+        "form": form,
+        "no_teams": not form.fields["team"].queryset.exists(),  # type: ignore[attr-defined]
+    }
+    return render(request, "admin/dbpower/register.html", context)
+
+
+def _register(request: HttpRequest, form: RegisterForm) -> Registered:
+    chosen = form.cleaned_data
+    return collectors.register_collector(
+        team=chosen["team"],
+        name=chosen["name"],
+        engine=Engine(chosen["type"]),
+        config=form.config(),
+        database=chosen["database"],
+        collection_interval_minutes=chosen["collection_interval_minutes"],
+        actor=signed_in.actor(request),
+    )

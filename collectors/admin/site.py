@@ -1,0 +1,125 @@
+"""The admin site. Only what is registered here is in it: apps that register themselves elsewhere stay out."""
+
+import time
+from typing import Any, Final
+
+from django.contrib.auth import update_session_auth_hash
+from django.contrib.auth.views import PasswordChangeView
+from django.core.paginator import Paginator
+from django.http import HttpRequest, HttpResponse
+from django.template.response import TemplateResponse
+from django.urls import URLPattern, path, reverse
+from unfold.dataclasses import SearchResult
+from unfold.forms import AdminOwnPasswordChangeForm
+from unfold.sites import UnfoldAdminSite
+
+from collectors.admin import signed_in
+from collectors.models import AuditEntry
+from collectors.services import people
+from collectors.services.errors import Refused
+
+_SHOWN_PER_TABLE: Final = 20
+_RECENT: Final = 10
+_LONGEST_SEARCH: Final = 200
+
+
+class OwnPasswordForm(AdminOwnPasswordChangeForm):
+    """One's own new password, set by the service that also ends all other logins."""
+
+    request: HttpRequest
+
+    def save(self, commit: bool = True) -> Any:  # noqa: FBT001, ARG002
+        """Set the password; tokens and other sessions are void from now on."""
+        password = self.cleaned_data["new_password1"]
+        return people.change_user(user=self.user, changes={"password": password}, actor=signed_in.actor(self.request))
+
+
+class OwnPasswordView(PasswordChangeView):
+    """Changes one's own password."""
+
+    form_class = OwnPasswordForm
+
+    def form_valid(self, form: Any) -> HttpResponse:
+        """Change it, or say why not. This session goes on."""
+        form.request = self.request
+        try:
+            user = form.save()
+        except Refused as refusal:
+            form.add_error("new_password1", refusal.errors.get("password", [str(refusal)]))
+            return self.form_invalid(form)
+        update_session_auth_hash(self.request, user)
+        response: HttpResponse = super(PasswordChangeView, self).form_valid(form)
+        return response
+
+
+class ConsoleSite(UnfoldAdminSite):
+    """The operators' console. What it lists by itself is scoped like the tables."""
+
+    index_template = "admin/dbpower/home.html"
+    index_title = "Home"
+    enable_nav_sidebar = True
+
+    def __init__(self, name: str = "admin") -> None:
+        super().__init__(name)
+        # Removing goes object by object, through a service that may refuse.
+        self.disable_action("delete_selected")
+
+    def extra_urls(self) -> list[URLPattern]:
+        """Return the pages that belong to no table."""
+        from collectors.admin.pages.queries import queries_page
+
+        return [path("queries/", self.admin_view(queries_page), name="queries")]
+
+    def index(self, request: HttpRequest, extra_context: dict[str, Any] | None = None) -> TemplateResponse:
+        """Show where to go, and what the signed-in person did last, as far as that is still theirs to see."""
+        asking = signed_in.principal(request)
+        own = AuditEntry.objects.filter(user_id=asking.user_id)
+        if not asking.is_superuser:
+            own = own.filter(organization_id__in=asking.member_organizations())
+        return super().index(request, {"recent": own[:_RECENT], **(extra_context or {})})
+
+    def search(self, request: HttpRequest, extra_context: dict[str, Any] | None = None) -> Any:  # noqa: ARG002
+        """Find tables and rows by name. Unfold would keep the answers for minutes, past a lost role, and read whole tables."""
+        started = time.monotonic()
+        term = request.GET.get("s", "").strip().lower()[:_LONGEST_SEARCH].replace("\0", "")
+        if not term:
+            return HttpResponse()
+        results = self._search_apps(self.get_app_list(request), term)
+        extended = "extended" in request.GET
+        if extended:
+            results += self._rows_found(request, term)
+        pages = Paginator(results, max(len(results), 1))
+        context = {
+            "page_obj": pages,
+            "results": pages.page(1),
+            "page_counter": 0,
+            "execution_time": time.monotonic() - started,
+            "command_show_history": False,
+        }
+        name = "command_results" if extended else "search_results"
+        return TemplateResponse(request, f"unfold/helpers/{name}.html", context, headers={"HX-Trigger": "search"})
+
+    def _rows_found(self, request: HttpRequest, term: str) -> list[Any]:
+        found = []
+        for model, table in self._registry.items():
+            if not table.get_search_fields(request) or not table.has_view_permission(request):
+                continue
+            rows, duplicates = table.get_search_results(request, table.get_queryset(request), term)
+            for row in (rows.distinct() if duplicates else rows)[:_SHOWN_PER_TABLE]:
+                link = reverse(f"admin:{model._meta.app_label}_{model._meta.model_name}_change", args=(row.pk,))
+                noun = str(model._meta.verbose_name)
+                found.append(SearchResult(title=str(row), description=noun, link=link, icon="data_object"))
+        return found
+
+    def password_change(self, request: HttpRequest, extra_context: dict[str, Any] | None = None) -> Any:
+        """Change one's own password."""
+        context = {**self.each_context(request), **(extra_context or {})}
+        done = reverse("admin:password_change_done", current_app=self.name)
+        view = OwnPasswordView.as_view(
+            success_url=done, extra_context=context, template_name="registration/password_change_form.html"
+        )
+        request.current_app = self.name
+        return view(request)
+
+
+site = ConsoleSite()

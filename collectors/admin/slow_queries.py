@@ -1,0 +1,63 @@
+"""Single executions from slow logs."""
+
+from django.contrib import admin
+
+from collectors.admin.base import ScopedModelAdmin
+from collectors.admin.display import ago, nanoseconds, statement_text
+from collectors.admin.filters import ScopedRelatedFilter
+from collectors.admin.site import site
+from collectors.domain.roles import Permission
+from collectors.models import SlowQuery
+
+
+@admin.register(SlowQuery, site=site)
+class SlowQueryAdmin(ScopedModelAdmin):
+    """Logged executions, newest first. Read only."""
+
+    view_permission = Permission.QUERY_VIEW
+    list_display = ["started", "took", "shown_text", "database", "rows_examined", "rows_sent", "user_name", "host"]
+    list_display_links = ["started"]
+    list_filter = [("database", ScopedRelatedFilter)]
+    list_select_related = ["database", "statement__fingerprint"]
+    search_fields = ["statement__fingerprint__text", "user_name", "host"]
+    ordering = ["-started_at", "-id"]
+    fields = [
+        "database",
+        "full_text",
+        "started_at",
+        "time_approximate",
+        "took",
+        "waited",
+        "rows_sent",
+        "rows_examined",
+        "rows_affected",
+        "user_name",
+        "host",
+    ]
+
+    @admin.display(description="Started", ordering="started_at")
+    def started(self, query: SlowQuery) -> str:
+        """Return how long ago it started."""
+        return ago(query.started_at)
+
+    @admin.display(description="Time", ordering="query_time_ns")
+    def took(self, query: SlowQuery) -> str:
+        """Return how long it took."""
+        return nanoseconds(query.query_time_ns)
+
+    @admin.display(description="Lock time", ordering="lock_time_ns")
+    def waited(self, query: SlowQuery) -> str:
+        """Return how long it waited for locks."""
+        return nanoseconds(query.lock_time_ns)
+
+    @admin.display(description="Statement")
+    def shown_text(self, query: SlowQuery) -> str:
+        """Return the statement, cut to a line."""
+        fingerprint = query.statement.fingerprint
+        return statement_text(fingerprint.text if fingerprint else None)
+
+    @admin.display(description="Statement")
+    def full_text(self, query: SlowQuery) -> str:
+        """Return the whole statement."""
+        fingerprint = query.statement.fingerprint
+        return fingerprint.text if fingerprint else "not here yet"

@@ -1,0 +1,70 @@
+"""Fingerprints and the statements that share them. Their text is data and always escaped."""
+
+from django.contrib import admin
+
+from collectors.admin.base import ScopedModelAdmin
+from collectors.admin.display import ago, statement_text
+from collectors.admin.filters import ChoicesDropdownFilter, ScopedRelatedFilter
+from collectors.admin.site import site
+from collectors.domain.roles import Permission
+from collectors.models import Fingerprint, Statement
+
+
+@admin.register(Fingerprint, site=site)
+class FingerprintAdmin(ScopedModelAdmin):
+    """Normalised texts of the organization's statements. Read only."""
+
+    view_permission = Permission.QUERY_VIEW
+    list_display = ["fingerprint_id", "shown_text", "organization", "first_seen"]
+    list_filter = [("organization", ScopedRelatedFilter)]
+    list_select_related = ["organization"]
+    search_fields = ["fingerprint_id", "text"]
+    ordering = ["-id"]
+    fields = ["fingerprint_id", "text", "organization", "created_at"]
+
+    @admin.display(description="Text")
+    def shown_text(self, fingerprint: Fingerprint) -> str:
+        """Return the text, cut to a line."""
+        return statement_text(fingerprint.text)
+
+    @admin.display(description="First seen", ordering="created_at")
+    def first_seen(self, fingerprint: Fingerprint) -> str:
+        """Return how long ago it was seen first."""
+        return ago(fingerprint.created_at)
+
+
+@admin.register(Statement, site=site)
+class StatementAdmin(ScopedModelAdmin):
+    """What sources count by themselves, with the fingerprint each belongs to. Read only."""
+
+    view_permission = Permission.QUERY_VIEW
+    list_display = ["key", "database", "source", "schema_name", "user_name", "shown_text", "text_state"]
+    list_filter = [
+        ("database", ScopedRelatedFilter),
+        ("source", ChoicesDropdownFilter),
+        ("text_state", ChoicesDropdownFilter),
+    ]
+    list_select_related = ["database", "fingerprint"]
+    search_fields = ["key", "schema_name", "user_name"]
+    ordering = ["-id"]
+    fields = [
+        "database",
+        "source",
+        "key",
+        "digest",
+        "schema_name",
+        "user_name",
+        "full_text",
+        "text_state",
+        "first_seen",
+    ]
+
+    @admin.display(description="Text")
+    def shown_text(self, statement: Statement) -> str:
+        """Return the fingerprint's text, cut to a line."""
+        return statement_text(statement.fingerprint.text if statement.fingerprint else None)
+
+    @admin.display(description="Text")
+    def full_text(self, statement: Statement) -> str:
+        """Return the whole text."""
+        return statement.fingerprint.text if statement.fingerprint else "not here yet"

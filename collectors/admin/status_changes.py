@@ -1,0 +1,39 @@
+"""The history of statuses."""
+
+from django.contrib import admin
+from unfold.decorators import display
+
+from collectors.admin.base import ScopedModelAdmin
+from collectors.admin.display import STATUS_COLOURS, ago
+from collectors.admin.filters import ChoicesDropdownFilter
+from collectors.admin.site import site
+from collectors.domain.roles import Permission
+from collectors.models import StatusChange
+
+
+@admin.register(StatusChange, site=site)
+class StatusChangeAdmin(ScopedModelAdmin):
+    """Flips of collectors' statuses, newest first. Read only."""
+
+    view_permission = Permission.COLLECTOR_VIEW
+    list_display = ["when", "collector", "before", "after", "cause"]
+    list_display_links = None
+    list_filter = [("new_status", ChoicesDropdownFilter), ("cause", ChoicesDropdownFilter)]
+    list_select_related = ["collector"]
+    search_fields = ["collector__name"]
+    fields = ["collector", "old_status", "new_status", "cause", "changed_at"]
+
+    @admin.display(description="When", ordering="changed_at")
+    def when(self, change: StatusChange) -> str:
+        """Return how long ago it was."""
+        return ago(change.changed_at)
+
+    @display(description="From", label=STATUS_COLOURS)
+    def before(self, change: StatusChange) -> str:
+        """Return the old status as a label."""
+        return change.old_status or "new"
+
+    @display(description="To", ordering="new_status", label=STATUS_COLOURS)
+    def after(self, change: StatusChange) -> str:
+        """Return the new status as a label."""
+        return change.new_status

