@@ -29,11 +29,17 @@ _CLOSING: Final = {"(": ")", "[": "]"}
 _BEFORE_LIST: Final = frozenset(("in", "values", "value", "array"))
 # A sign in front of a number belongs to the number behind one of these, and is an operator behind anything else.
 _BEFORE_SIGN: Final = frozenset(
-    ["select", "return", "limit", "offset", "between", "and", "or", "not", "in", "values", "value", "then", "else", "when", "set", "by", "interval", "like", "is", "where", "on", "having", "div", "mod", "xor", "case", "using", "default", "from", "to"]
+    (
+        "select return limit offset between and or not in values value then else when set by interval like is "
+        "where on having div mod xor case using default from to"
+    ).split()
 )
 # Behind these a parenthesis opens an expression, behind any other word the arguments of a function or a list of columns.
 _SPACE_BEFORE_PARENTHESIS: Final = frozenset(
-    ["select", "from", "where", "and", "or", "not", "on", "as", "join", "exists", "any", "all", "some", "having", "by", "case", "when", "then", "else", "between", "like", "union", "except", "intersect", "with", "using", "into", "over", "set", "returning", "distinct", "xor", "div", "mod", "is", "only", "lateral"]
+    (
+        "select from where and or not on as join exists any all some having by case when then else between "
+        "like union except intersect with using into over set returning distinct xor div mod is only lateral"
+    ).split()
 )
 _ADMINISTRATOR: Final = re.compile(r"administrator command: [A-Za-z ]{1,40}", re.IGNORECASE)
 

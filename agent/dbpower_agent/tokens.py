@@ -29,7 +29,10 @@ class Token(NamedTuple):
     text: str
 
 
-_NUMBER: Final = r"(?P<value>(?:0[xX][0-9a-fA-F]++|0[bB][01]++|(?:{digits}\.?(?:{digits})?+|\.{digits})(?:[eE][+-]?{digits})?){end}|\?\+(?=\s*[)\]])|\?)"
+_NUMBER: Final = (
+    r"(?P<value>(?:0[xX][0-9a-fA-F]++|0[bB][01]++|(?:{digits}\.?(?:{digits})?+|\.{digits})(?:[eE][+-]?{digits})?){end}"
+    r"|\?\+(?=\s*[)\]])|\?)"
+)
 _SYMBOLS: Final = r"(?P<symbol><=>|->>|->|#>>|#>|<=|>=|<>|!=|:=|\|\||&&|<<|>>|::|@>|<@|@@|\S)"
 _SPACE: Final = r"(?P<space>\s++)"
 

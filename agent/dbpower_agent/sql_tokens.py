@@ -1,0 +1,188 @@
+"""Cuts SQL text into tokens the way the server's own lexer does, without ever failing and without keeping a literal.
+
+Every repetition in the two patterns is possessive (`*+`, `++`), so nothing is ever tried twice: the time is linear in the
+length of the text. What a text cut short leaves open (a string, a quoted name, a comment) reaches to its end.
+
+Two settings of a server change where a string ends and cannot be read from the text: NO_BACKSLASH_ESCAPES (MySQL) and
+standard_conforming_strings = off (PostgreSQL). The default of either server is assumed.
+"""
+
+from __future__ import annotations
+
+import re
+from enum import IntEnum
+from typing import TYPE_CHECKING, Final, Literal
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+Dialect = Literal["mysql", "postgres"]
+
+REPEAT_UNION: Final = "/*repeat union*/"
+REPEAT_UNION_ALL: Final = "/*repeat union all*/"
+TRUNCATED: Final = "/*truncated*/"
+
+
+class Kind(IntEnum):
+    """What the folding has to tell apart."""
+
+    WORD = 1  # A keyword or an unquoted name, lower case.
+    NAME = 2  # A quoted name, with its quotes.
+    LITERAL = 3  # Always the text "?".
+    STRING = 4  # A literal that joins with a string right before it; always the text "?".
+    SYMBOL = 5  # An operator, a bracket, a comma, the edge of a hint, or a note of our own.
+
+
+Token = tuple[Kind, str]
+
+LITERAL: Final[Token] = (Kind.LITERAL, "?")
+STRING: Final[Token] = (Kind.STRING, "?")
+
+# Characters of MySQL names; anything beyond ASCII may be part of a name in both dialects.
+_W = r"[A-Za-z0-9_$\x80-\U0010ffff]"
+_W0 = r"[A-Za-z_\x80-\U0010ffff]"
+
+# The exponent may be cut off: "98765e" at the end of the text is a number, not a name.
+_EXPONENT = rf"[eE](?:[+-]?[0-9]++|[+-]?\Z|(?!{_W}))"
+_OPERATOR = r"(?:(?!--|/\*)[-+*/<>=~!@#%^&|`?])++"
+
+_SHARED = rf"""
+    (?P<space>[\x00-\x20]++)
+  | (?P<note>/\*(?:repeat\ union(?:\ all)?|truncated)\*/)
+  | (?P<list>\?\+(?=[)\]]|\Z|\ /\*truncated\*/))
+"""
+
+_MYSQL = re.compile(
+    rf"""{_SHARED}
+  | (?P<line>(?:--(?=[\x00-\x20]|\Z)|\#)[^\n]*+)
+  | (?P<hint>/\*(?:[mM]?![0-9]{{5,6}}|[mM]?!|\+))
+  | (?P<comment>/\*)
+  | (?P<string>[xXbBnN]?'[^'\\]*+(?:(?:\\[\s\S]?|'')[^'\\]*+)*+'?|"[^"\\]*+(?:(?:\\[\s\S]?|"")[^"\\]*+)*+"?)
+  | (?P<name>`[^`]*+(?:``[^`]*+)*+`)
+  | (?P<open>`[\s\S]*+)
+  | (?P<member>(?<=[A-Za-z0-9_$\x80-\U0010ffff`]\.){_W}++)
+  | (?P<number>0[xX][0-9a-fA-F]*+(?!{_W})
+    | 0[bB][01]*+(?!{_W})
+    | [0-9]++\.[0-9]*+(?:{_EXPONENT})?+
+    | (?<![A-Za-z0-9_$\x80-\U0010ffff`])\.[0-9]++(?:{_EXPONENT})?+
+    | [0-9]++(?:{_EXPONENT}|(?!{_W})))
+  | (?P<word>@{{0,2}}{_W}++)
+  | (?P<end>\*/)
+  | (?P<symbol><=>|->>|->|<<|>>|<=|>=|<>|!=|:=|\|\||&&|@@|[\s\S])
+""",
+    re.VERBOSE,
+)
+
+_POSTGRES = re.compile(
+    rf"""{_SHARED}
+  | (?P<line>--[^\n\r]*+)
+  | (?P<comment>/\*)
+  | (?P<string>[eE]'[^'\\]*+(?:(?:\\[\s\S]?|'')[^'\\]*+)*+'?|(?:[bBxXnN]|[uU]&)?'[^']*+(?:''[^']*+)*+'?)
+  | (?P<dollar>\$(?:{_W0}[A-Za-z0-9_\x80-\U0010ffff]*+)?\$)
+  | (?P<name>(?:[uU]&)?"[^"]*+(?:""[^"]*+)*+")
+  | (?P<open>"[\s\S]*+)
+  | (?P<number>\$[0-9]++
+    | 0[xX][0-9a-fA-F_]*+
+    | 0[oO][0-7_]*+
+    | 0[bB][01_]*+
+    | [0-9][0-9_]*+(?:\.[0-9_]*+)?+(?:{_EXPONENT})?+
+    | \.[0-9][0-9_]*+(?:{_EXPONENT})?+)
+  | (?P<word>{_W0}{_W}*+)
+  | (?P<operator>{_OPERATOR})
+  | (?P<symbol>::|:=|[\s\S])
+""",
+    re.VERBOSE,
+)
+
+_COMMENT_EDGE = re.compile(r"/\*|\*/")
+
+
+def scan(sql: str, dialect: Dialect) -> Iterator[Token]:
+    """The tokens of `sql`; spaces and comments are left out, hints stay as their edges and the tokens between."""
+    return _scan_mysql(sql) if dialect == "mysql" else _scan_postgres(sql)
+
+
+def _scan_mysql(sql: str) -> Iterator[Token]:
+    match, position, length, in_hint = _MYSQL.match, 0, len(sql), False
+    while position < length and (found := match(sql, position)):
+        group, text, position = found.lastgroup, found.group(), found.end()
+        if group == "word" or (group == "member" and not _only_digits(text)):
+            yield Kind.WORD, text.lower()
+        elif group == "string":
+            yield STRING
+        elif group in {"number", "list", "open", "member"} or text == "?":
+            yield LITERAL
+        elif group in {"symbol", "note"}:
+            yield Kind.SYMBOL, text
+        elif group == "name":
+            yield Kind.NAME, text.lower()
+        elif group == "comment":
+            position = _after(sql, "*/", position)
+        elif group == "hint":
+            in_hint = True
+            yield Kind.SYMBOL, text.lower()
+        elif group == "end":
+            # Outside a hint this is a product and the beginning of something else, as in `2*/* why */3`.
+            yield Kind.SYMBOL, "*/" if in_hint else "*"
+            position -= not in_hint
+            in_hint = False
+
+
+def _scan_postgres(sql: str) -> Iterator[Token]:
+    match, position, length = _POSTGRES.match, 0, len(sql)
+    while position < length and (found := match(sql, position)):
+        group, text, position = found.lastgroup, found.group(), found.end()
+        if group == "word":
+            yield Kind.WORD, text.lower()
+        elif group in {"number", "list", "open"}:
+            yield LITERAL
+        elif group in {"symbol", "note"}:
+            yield Kind.SYMBOL, text
+        elif group == "operator":
+            yield from _operators(text)
+        elif group == "string":
+            yield STRING
+        elif group == "name":
+            yield Kind.NAME, "u" + text[1:] if text[0] == "U" else text
+        elif group == "dollar":
+            position = _after(sql, text, position)
+            yield STRING
+        elif group == "comment":
+            position = _after_nested_comment(sql, position)
+
+
+def _operators(run: str) -> Iterator[Token]:
+    """PostgreSQL takes the longest run, but `=-` ends before the sign unless a character of `~!@#%^&|`?` is in it.
+
+    A question mark at the end is a parameter, but for the operator `@?`: it is how our own output writes a literal.
+    """
+    marked = len(run) > 1 and run[-1] == "?" and run != "@?"
+    body = run[:-1] if marked else run
+    if body == "?":
+        yield LITERAL
+    else:
+        operator = body if any(character in "~!@#%^&|`?" for character in body) else body.rstrip("+-") or body[0]
+        yield Kind.SYMBOL, operator
+        for sign in body[len(operator) :]:
+            yield Kind.SYMBOL, sign
+    if marked:
+        yield LITERAL
+
+
+def _only_digits(text: str) -> bool:
+    """A name such as `shard.2024` would be a number anywhere else; hiding it is the safe side."""
+    return text.isascii() and text.isdigit()
+
+
+def _after(sql: str, closing: str, position: int) -> int:
+    found = sql.find(closing, position)
+    return len(sql) if found < 0 else found + len(closing)
+
+
+def _after_nested_comment(sql: str, position: int) -> int:
+    depth = 1
+    for edge in _COMMENT_EDGE.finditer(sql, position):
+        depth += 1 if edge.group() == "/*" else -1
+        if depth == 0:
+            return edge.end()
+    return len(sql)
