@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import time
+import uuid
 from dataclasses import dataclass
 from functools import cache
 from pathlib import Path
@@ -13,11 +14,11 @@ LONGEST_AGE_SECONDS: Final = 366 * 86_400.0
 
 @cache
 def boot_id() -> str:
-    """Names this boot of the machine; empty where the kernel does not tell."""
+    """Names this boot of the machine; where the kernel does not tell (a hardened service), this process alone."""
     try:
         return Path("/proc/sys/kernel/random/boot_id").read_text(encoding="ascii").strip()
     except OSError:
-        return ""
+        return f"process-{uuid.uuid4().hex}"
 
 
 def boot_seconds() -> float:
@@ -47,7 +48,7 @@ class Instant:
     def age(self, now: Instant | None = None) -> float:
         """Seconds from this moment to `now`. After a reboot only the wall clock is left; its answer is clamped."""
         now = now or Instant.now()
-        same_boot = bool(self.boot) and self.boot == now.boot
+        same_boot = self.boot == now.boot
         by_boot, by_wall = now.boot_seconds - self.boot_seconds, now.wall_seconds - self.wall_seconds
         seconds = by_boot if same_boot else by_wall
         return min(max(seconds, 0.0), LONGEST_AGE_SECONDS)

@@ -17,11 +17,12 @@ DETECTORS: Final = ("chardet", "charset_normalizer")
 
 def use_one_arena() -> None:
     """Have glibc keep one heap for all threads and give freed memory back early; other C libraries are left alone."""
-    import ctypes
-
     try:
+        import ctypes
+
         mallopt = ctypes.CDLL(None).mallopt
-    except (OSError, AttributeError):
+    except (ImportError, OSError, AttributeError, MemoryError):
+        # Another C library, or a service that may not have memory both writable and executable.
         return
     mallopt(M_ARENA_MAX, 1)
     mallopt(M_TRIM_THRESHOLD, 256 * 1024)

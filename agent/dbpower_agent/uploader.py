@@ -49,6 +49,8 @@ class Uploader:
         self._state = state
         self._still_alive = still_alive
         self._backoff = Backoff()
+        self._dropped_told = 0
+        self._dropped_when_sent = 0
         self.source: Source | None = None
 
     @property
@@ -98,6 +100,7 @@ class Uploader:
         answer = self._client.upload(build_request(self._envelope(stored), stored.tail))
         if answer.status == 200:
             self._backoff.reset()
+            self._dropped_told = self._dropped_when_sent
             self._spool.remove(entry)
             self._state.recovered("upload")
             self._answer_texts(entry.source, stored, answer)
@@ -113,7 +116,9 @@ class Uploader:
         """The stored envelope with everything that is known only now."""
         completeness = dict(stored.envelope.get("completeness") or {})
         completeness["spool_bytes"] = self._spool.size
-        completeness["spool_dropped_files"] = self._spool.dropped_files
+        # The growth since the last upload that was taken: a loss is told once, however many uploads follow it.
+        self._dropped_when_sent = self._spool.dropped_files
+        completeness["spool_dropped_files"] = self._dropped_when_sent - self._dropped_told
         if self._state.clock_skew_seconds is not None:
             completeness["clock_skew_seconds"] = self._state.clock_skew_seconds
         age = round(stored.read_at.age(), 3)
@@ -136,6 +141,7 @@ class Uploader:
         again = self._client.upload(build_request(changed, stored.tail))
         if again.status == 200:
             self._backoff.reset()
+            self._dropped_told = self._dropped_when_sent
             self._spool.remove(entry)
             return None
         if again.status in NEVER_TAKEN:

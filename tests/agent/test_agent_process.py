@@ -27,9 +27,7 @@ def test_a_mysql_agent_collects_and_a_postgres_agent_collects(
             eventually(lambda: backend.all_rows if kind == "mysql" else backend.snapshots)  # noqa: B023
 
 
-def test_commands_are_carried_out_and_reported(
-    backend: FakeBackend, tmp_path: Path, mariadb_site: MySQLSite
-) -> None:
+def test_commands_are_carried_out_and_reported(backend: FakeBackend, tmp_path: Path, mariadb_site: MySQLSite) -> None:
     backend.auto_collect = False
     with running_agent(write_config(tmp_path, backend.url, "mysql", mariadb_site.db_config)):
         eventually(lambda: backend.heartbeats)
@@ -37,7 +35,10 @@ def test_commands_are_carried_out_and_reported(
         eventually(lambda: mariadb_site.logged() == 1)
         backend.command(1, "collect")
         eventually(lambda: len(backend.reports) == 1)
-        assert backend.reports[0] == (1, {"success": True, "result": {"queries": 1, "uploads": 1, "waiting_uploads": 0}})
+        assert backend.reports[0] == (
+            1,
+            {"success": True, "result": {"queries": 1, "uploads": 1, "waiting_uploads": 0}},
+        )
         assert len(backend.all_rows) == 1
         backend.auto_collect = True
         backend.command(2, "start")
@@ -72,7 +73,7 @@ def test_sigterm_ends_within_five_seconds_and_tells_the_backend(
 def test_sigterm_ends_within_five_seconds_while_nothing_answers(tmp_path: Path) -> None:
     db_config = {"host": "127.0.0.1", "port": 9, "user": "agent", "password": PASSWORD}
     with running_agent(write_config(tmp_path, "http://127.0.0.1:9", "mysql", db_config)) as agent:
-        eventually(lambda: (tmp_path / "state" / "alive.json").exists())
+        eventually((tmp_path / "state" / "alive.json").exists)
         time.sleep(1)
         code, seconds = agent.terminate()
     assert (code, seconds < 5) == (0, True)
@@ -84,7 +85,9 @@ def test_an_agent_killed_at_any_moment_loses_and_doubles_nothing(
     backend.interval_minutes = 0.005
     rows = 0
     for round_ in range(4):
-        config = write_config(tmp_path, backend.url, "mysql", mariadb_site.db_config, state_dir=str(tmp_path / str(round_)))
+        config = write_config(
+            tmp_path, backend.url, "mysql", mariadb_site.db_config, state_dir=str(tmp_path / str(round_))
+        )
         with running_agent(config) as agent:
             for _ in range(5 + round_ * 7):
                 mariadb_site.run("SELECT SLEEP(0.011)")
@@ -96,9 +99,7 @@ def test_an_agent_killed_at_any_moment_loses_and_doubles_nothing(
     assert len(backend.all_rows) == mariadb_site.logged() == rows
 
 
-def test_update_config_is_tried_stored_and_used(
-    backend: FakeBackend, tmp_path: Path, mariadb_site: MySQLSite
-) -> None:
+def test_update_config_is_tried_stored_and_used(backend: FakeBackend, tmp_path: Path, mariadb_site: MySQLSite) -> None:
     path = write_config(tmp_path, backend.url, "mysql", {**mariadb_site.db_config, "password": "wrong"})
     with running_agent(path):
         eventually(lambda: backend.heartbeats and backend.heartbeats[-1]["error"])
@@ -246,7 +247,7 @@ def test_healthcheck_follows_the_life_of_the_process(
     path = write_config(tmp_path, backend.url, "postgres", postgresql_site.db_config)
     assert run_agent("healthcheck", "--config", str(path)).returncode == 1
     with running_agent(path) as agent:
-        eventually(lambda: (tmp_path / "state" / "alive.json").exists())
+        eventually((tmp_path / "state" / "alive.json").exists)
         assert run_agent("healthcheck", "--config", str(path)).returncode == 0
         agent.kill()
         dead = run_agent("healthcheck", "--config", str(path))
@@ -257,7 +258,7 @@ def test_healthcheck_follows_the_life_of_the_process(
 def test_two_agents_never_share_a_state_directory(backend: FakeBackend, tmp_path: Path) -> None:
     path = write_config(tmp_path, backend.url, "mysql", {"port": 9, "user": "x", "password": PASSWORD})
     with running_agent(path):
-        eventually(lambda: (tmp_path / "state" / "alive.json").exists())
+        eventually((tmp_path / "state" / "alive.json").exists)
         second = run_agent("--config", str(path))
     assert second.returncode == 2
     assert "another agent" in second.stderr

@@ -41,9 +41,9 @@ def raw_server(*pieces: bytes, pause: float = 0.0) -> Iterator[str]:
 
 
 def test_redirects_are_refused(tmp_path: Path) -> None:
-    with raw_server(b"HTTP/1.1 302 Found\r\nLocation: http://example.com/\r\nContent-Length: 0\r\n\r\n") as url:
-        with pytest.raises(BackendUnreachableError, match="redirects"):
-            client_for(tmp_path, url).heartbeat({})
+    head = b"HTTP/1.1 302 Found\r\nLocation: http://example.com/\r\nContent-Length: 0\r\n\r\n"
+    with raw_server(head) as url, pytest.raises(BackendUnreachableError, match="redirects"):
+        client_for(tmp_path, url).heartbeat({})
 
 
 def test_an_answer_without_end_is_cut_off(tmp_path: Path) -> None:
@@ -94,7 +94,9 @@ def test_an_unreachable_backend_is_told_without_the_key(tmp_path: Path) -> None:
     assert "secret" not in str(caught.value)
 
 
-def test_a_password_in_netrc_is_never_sent(backend: FakeBackend, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_password_in_netrc_is_never_sent(
+    backend: FakeBackend, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     (tmp_path / ".netrc").write_text("machine 127.0.0.1 login someone password canary\n")
     monkeypatch.setenv("HOME", str(tmp_path))
     monkeypatch.setenv("NETRC", str(tmp_path / ".netrc"))

@@ -94,7 +94,8 @@ def test_malformed_commands_harm_nothing() -> None:
     office = Office()
     malformed: list[Any] = [None, 1, "x", [], {}, {"id": "1", "command": "stop"}, {"id": True, "command": "stop"}]
     malformed += [{"id": 1, "command": 5}, {"id": 2.5, "command": "start"}]
-    for raw in (malformed, None, {}, "commands", 7):
+    nothing: list[Any] = [malformed, None, {}, "commands", 7]
+    for raw in nothing:
         office.desk.receive(raw)
     assert office.reports == []
     office.desk.receive([{"id": 9, "command": "start", "params": "no object"}])

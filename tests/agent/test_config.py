@@ -235,7 +235,7 @@ def test_a_failed_write_leaves_the_file_as_it_was(tmp_path: Path, monkeypatch: p
         raise OSError(28, "No space left on device")
 
     monkeypatch.setattr("os.fsync", full)
-    with pytest.raises(OSError, match="No such file|No space"):
+    with pytest.raises(OSError, match=r"No such file|No space"):
         save_database_config(config, config.db_config, 8)
     assert config.path.read_bytes() == before
     assert [path.name for path in tmp_path.iterdir()] == ["config.json"]

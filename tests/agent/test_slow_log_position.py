@@ -17,7 +17,16 @@ FOLDER = Path("/tmp")
 
 
 def row(text: str) -> RawRow:
-    columns = [b"2026-01-01 00:00:00.000000", b"app[app] @ [10.0.0.1]", b"00:00:01", b"00:00:00", b"1", b"1", b"shop", b"7"]
+    columns = [
+        b"2026-01-01 00:00:00.000000",
+        b"app[app] @ [10.0.0.1]",
+        b"00:00:01",
+        b"00:00:00",
+        b"1",
+        b"1",
+        b"shop",
+        b"7",
+    ]
     return (*columns, str(len(text)).encode(), text.encode(), b"0")
 
 
@@ -121,9 +130,7 @@ COUNT = st.integers(1, 5)
 HARMLESS = st.one_of(
     st.tuples(st.just("append"), COUNT), st.tuples(st.just("same"), COUNT), st.just(("poll",)), st.just(("restart",))
 )
-ANYTHING = st.one_of(
-    HARMLESS, st.just(("rotate",)), st.just(("truncate",)), st.tuples(st.just("crash"), COUNT)
-)
+ANYTHING = st.one_of(HARMLESS, st.just(("rotate",)), st.just(("truncate",)), st.tuples(st.just("crash"), COUNT))
 
 
 @settings(max_examples=300)
@@ -224,11 +231,11 @@ def test_a_log_swapped_between_two_reads_is_read_again() -> None:
     world.append("old")
     original = world.log.drain
 
-    def swapping(table: str, offset: int, expected: str | None) -> Drain | None:
+    def swapping(table: str, offset: int, expected_hash: str | None) -> Drain | None:
         world.log.drain = original  # type: ignore[method-assign]
         world.rotate()
         world.append("new")
-        return original(table, offset, expected)
+        return original(table, offset, expected_hash)
 
     world.log.drain = swapping  # type: ignore[method-assign]
     world.poll()
@@ -249,6 +256,7 @@ def test_any_agent_computes_the_same_generation() -> None:
 def test_cursors_of_the_backend_are_read_with_suspicion() -> None:
     good = {"generation": "g", "position": 3, "row_hash": "h"}
     assert Cursor.from_json(good) == Cursor("g", 3, "h")
-    for bad in (None, [], {}, good | {"position": -1}, good | {"position": "3"}, good | {"position": True}):
-        assert Cursor.from_json(bad) is None  # type: ignore[arg-type]
+    damaged: list[Any] = [None, [], {}, *(good | {"position": value} for value in (-1, "3", True, 1.5))]
+    for bad in damaged:
+        assert Cursor.from_json(bad) is None
     assert Cursor.from_json(good | {"generation": None, "row_hash": 1}) is None

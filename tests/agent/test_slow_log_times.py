@@ -67,7 +67,18 @@ def test_a_time_that_fits_no_zone_is_put_into_the_interval() -> None:
 
 
 def test_mariadb_logs_the_start_and_mysql_the_end() -> None:
-    raw = (b"2026-01-01 00:00:00.500000", b"u[u] @ h []", b"00:10:00.250000", b"00:00:00", b"1", b"2", b"", b"3", b"1", b"x")
+    raw = (
+        b"2026-01-01 00:00:00.500000",
+        b"u[u] @ h []",
+        b"00:10:00.250000",
+        b"00:00:00",
+        b"1",
+        b"2",
+        b"",
+        b"3",
+        b"1",
+        b"x",
+    )
     execution = parse_row(raw)
     assert event_end(execution, logs_start=True) - event_end(execution, logs_start=False) == timedelta(seconds=600.25)
 

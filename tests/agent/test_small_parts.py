@@ -7,6 +7,7 @@ import socket
 import subprocess
 import sys
 from pathlib import Path
+from typing import Any
 
 import pytest
 from hypothesis import given
@@ -106,7 +107,17 @@ def test_a_large_row_survives_the_drain(tmp_path: Path) -> None:
         assert list(tmp_path.iterdir()) == []
 
 
-V13 = ["userid", "dbid", "queryid", "calls", "total_exec_time", "min_exec_time", "max_exec_time", "rows", "blk_read_time"]
+V13 = [
+    "userid",
+    "dbid",
+    "queryid",
+    "calls",
+    "total_exec_time",
+    "min_exec_time",
+    "max_exec_time",
+    "rows",
+    "blk_read_time",
+]
 V17 = [*V13[:-1], "toplevel", "shared_blk_read_time", "local_blk_read_time", "wal_bytes", "stats_since"]
 
 
@@ -139,4 +150,5 @@ def test_an_unusable_lease_is_no_lease(raw: object) -> None:
 def test_numbers_from_the_backend_are_clamped() -> None:
     assert number(1e9, 1, 600) == 600
     assert number(-1, 1, 600) == 1
-    assert [number(bad, 1, 2) for bad in (None, True, "5", float("nan"), [])] == [None] * 5
+    damaged: list[Any] = [None, True, "5", float("nan"), []]
+    assert [number(bad, 1, 2) for bad in damaged] == [None] * 5
