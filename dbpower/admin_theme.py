@@ -30,7 +30,7 @@ UNFOLD: dict[str, Any] = {
     "SHOW_BACK_BUTTON": True,
     "COLORS": {"primary": _PRIMARY},
     "STYLES": [lambda _request: static("collectors/admin.css")],
-    "SCRIPTS": [lambda _request: static("collectors/copy.js")],
+    "SCRIPTS": [lambda _request: static("collectors/admin.js")],
     "COMMAND": {"search_models": True, "show_history": False},
     "SIDEBAR": {
         "show_search": True,

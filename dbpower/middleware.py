@@ -36,6 +36,8 @@ class TrustedProxies:
                 request.META["wsgi.url_scheme"] = "https"
             # The rightmost address that is not a proxy of ours: everything left of it may be invented.
             for address in reversed([part.strip() for part in forwarded_for.split(",") if part.strip()]):
+                if not _is_address(address):
+                    break
                 request.META["REMOTE_ADDR"] = address
                 if not self._trusted(address):
                     break
@@ -47,6 +49,14 @@ class TrustedProxies:
         except ValueError:
             return False
         return any(parsed in network for network in self.networks)
+
+
+def _is_address(text: str) -> bool:
+    try:
+        ipaddress.ip_address(text)
+    except ValueError:
+        return False
+    return True
 
 
 class ContentSecurityPolicy:

@@ -137,8 +137,8 @@ REST_FRAMEWORK = {
     ],
     "DEFAULT_PARSER_CLASSES": ["collectors.api.parsing.StrictJSONParser"],
     "DEFAULT_FILTER_BACKENDS": [
-        "django_filters.rest_framework.DjangoFilterBackend",
-        "rest_framework.filters.SearchFilter",
+        "collectors.api.filters.TenantFilterBackend",
+        "collectors.api.filters.BoundedSearchFilter",
         "collectors.api.ordering.StableOrderingFilter",
     ],
     "DEFAULT_PAGINATION_CLASS": "collectors.api.pagination.NamedPagination",

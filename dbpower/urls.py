@@ -1,5 +1,6 @@
 """Addresses: the admin at /admin/, the API below /api/, health for machines at /health."""
 
+from django.templatetags.static import static
 from django.urls import include, path
 from django.views.generic import RedirectView
 
@@ -7,9 +8,12 @@ from collectors.admin.site import site
 
 urlpatterns = [
     path("", RedirectView.as_view(pattern_name="admin:index", permanent=False)),
+    # Browsers ask for this one whatever a page says.
+    path("favicon.ico", RedirectView.as_view(url=static("collectors/icon.svg"))),
     path("admin/", site.urls),
     path("", include("collectors.api.urls")),
 ]
 
+handler400 = "collectors.api.errors.bad_request"
 handler404 = "collectors.api.errors.not_found"
 handler500 = "collectors.api.errors.server_error"

@@ -3,6 +3,7 @@
 from typing import Any, ClassVar, Final
 
 from django.contrib import messages
+from django.contrib.admin import ShowFacets
 from django.contrib.admin.filters import ListFilter
 from django.contrib.admin.utils import unquote
 from django.contrib.admin.widgets import RelatedFieldWidgetWrapper
@@ -45,10 +46,15 @@ class ScopedModelAdmin(ModelAdmin):
     # Columns and fields that only SUPER_ADMIN sees.
     only_superuser: ClassVar[tuple[str, ...]] = ()
 
+    # Whether the search that spans all tables finds rows of this one.
+    found_everywhere: ClassVar[bool] = False
+
     form = RefusableForm
+    list_filter_submit = True
     list_per_page = limits.PAGE_SIZE
     list_max_show_all = limits.MAX_PAGE_SIZE
     show_full_result_count = False
+    show_facets = ShowFacets.NEVER
     object_history_template = "admin/dbpower/history.html"
     change_form_template = "admin/dbpower/change_form.html"
     delete_confirmation_template = "admin/dbpower/delete_confirmation.html"
@@ -240,7 +246,8 @@ class ScopedModelAdmin(ModelAdmin):
         return render(request, self.object_history_template, context)
 
     def _may_see_history(self, request: HttpRequest) -> bool:
-        return signed_in.principal(request).holds(Permission.AUDIT_VIEW)
+        written_here = any((self.add_permission, self.change_permission, self.delete_permission))
+        return written_here and signed_in.principal(request).holds(Permission.AUDIT_VIEW)
 
     # -- Actions -------------------------------------------------------------------------------------------------------
 

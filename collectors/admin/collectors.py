@@ -45,7 +45,7 @@ class CollectorForm(RefusableForm, ConnectionForm):
         try:
             stored = configs.decrypt(collector_id=self.instance.pk, ciphertext=self.instance.config)
         except Refused:
-            # The page says so; saving a connection over it is refused by the service.
+            # The page says so; what is entered here takes its place.
             stored = {}
         self.initial.update(initial_of(stored))
 
@@ -98,6 +98,7 @@ class CollectorAdmin(ScopedModelAdmin):
     ]
     list_select_related = ["heartbeat", "database", "team"]
     list_fullwidth = True
+    found_everywhere = True
     search_fields = ["name"]
     fieldsets: ClassVar[Any] = [(None, {"fields": ["name", "collection_interval_minutes"]}), _CONNECTION]
     actions = ["start", "stop", "collect", "rotate_key"]

@@ -29,7 +29,10 @@ class MonitoredDatabaseAdmin(ScopedModelAdmin):
         ("organization", ScopedRelatedFilter),
     ]
     list_select_related = ["team", "organization"]
+    found_everywhere = True
     search_fields = ["name"]
+    # Counting collectors loses the order of the model.
+    ordering = ["name", "id"]
     fields = ["name", "type", "team", "organization", "created_at"]
     readonly_fields = ["type", "team", "organization", "created_at"]
 

@@ -22,6 +22,7 @@ class OrganizationAdmin(ScopedModelAdmin):
     change_permission = Permission.ORGANIZATION_CHANGE
     delete_permission = Permission.ORGANIZATION_DELETE
     list_display = ["name", "created_at"]
+    found_everywhere = True
     search_fields = ["name"]
     fields = ["name"]
 

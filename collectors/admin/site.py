@@ -102,7 +102,7 @@ class ConsoleSite(UnfoldAdminSite):
     def _rows_found(self, request: HttpRequest, term: str) -> list[Any]:
         found = []
         for model, table in self._registry.items():
-            if not table.get_search_fields(request) or not table.has_view_permission(request):
+            if not getattr(table, "found_everywhere", False) or not table.has_view_permission(request):
                 continue
             rows, duplicates = table.get_search_results(request, table.get_queryset(request), term)
             for row in (rows.distinct() if duplicates else rows)[:_SHOWN_PER_TABLE]:

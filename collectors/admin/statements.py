@@ -18,6 +18,7 @@ class FingerprintAdmin(ScopedModelAdmin):
     list_display = ["fingerprint_id", "shown_text", "organization", "first_seen"]
     list_filter = [("organization", ScopedRelatedFilter)]
     list_select_related = ["organization"]
+    found_everywhere = True
     search_fields = ["fingerprint_id", "text"]
     ordering = ["-id"]
     fields = ["fingerprint_id", "text", "organization", "created_at"]

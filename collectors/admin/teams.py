@@ -26,6 +26,7 @@ class TeamAdmin(ScopedModelAdmin):
     list_display = ["name", "organization", "created_at"]
     list_filter = [("organization", ScopedRelatedFilter)]
     list_select_related = ["organization"]
+    found_everywhere = True
     search_fields = ["name"]
     fields = ["organization", "name"]
 

@@ -63,6 +63,7 @@ class UserAdmin(ScopedModelAdmin):
     )
     form = UserForm
     list_display = ["email", "name", "is_active", "is_superuser", "last_login"]
+    found_everywhere = True
     search_fields = ["email", "name"]
     fields = ["email", "name", "password", "is_active", "is_superuser", "roles", "last_login", "created_at"]
 

@@ -42,6 +42,11 @@ def body(detail: str, code: str, errors: dict[str, list[str]] | None = None) -> 
     return {"detail": detail, "code": code, "errors": errors or {}}
 
 
+def bad_request(request: HttpRequest, exception: Exception | None = None) -> JsonResponse:  # noqa: ARG001 - Django's signature
+    """Answer a request that Django itself refuses, for example one for another host."""
+    return JsonResponse(body("The request is not valid.", "invalid"), status=status.HTTP_400_BAD_REQUEST)
+
+
 def not_found(request: HttpRequest, exception: Exception | None = None) -> JsonResponse:  # noqa: ARG001 - Django's signature
     """Answer an address that does not exist."""
     return JsonResponse(body("Not found.", "not_found"), status=status.HTTP_404_NOT_FOUND)

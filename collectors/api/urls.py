@@ -40,7 +40,7 @@ v1: list[URLPattern | URLResolver] = [
     lenient("auth/token/refresh", RefreshView, "token-refresh"),
     lenient("auth/logout", LogoutView, "logout"),
     lenient(rf"{_COLLECTOR}/heartbeat", HeartbeatView, "heartbeat"),
-    lenient(rf"{_COLLECTOR}/commands/(?P<command_pk>[0-9]{{1,18}})/execute", ExecuteView, "execute"),
+    lenient(rf"{_COLLECTOR}/commands/(?P<command_pk>[0-9]{{1,19}})/execute", ExecuteView, "execute"),
     lenient("queries/bulk", BulkView, "queries-bulk"),
     path("", include(router.urls)),
 ]

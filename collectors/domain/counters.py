@@ -115,9 +115,7 @@ def _delta(before: Absolute, now: Absolute) -> Delta | None:
     new_life = before is _ZERO or _is_new_life(before, now)
     base = _ZERO if new_life else before
     # A counter that appears in the middle of a life (a newer agent reads it) was counting before anybody looked.
-    added = {
-        name: value - base.counters.get(name, 0 if new_life else value) for name, value in now.counters.items()
-    }
+    added = {name: value - base.counters.get(name, 0 if new_life else value) for name, value in now.counters.items()}
     delta = Delta(
         calls=max(0, now.calls - base.calls),
         total_time_ns=max(0, now.total_time_ns - base.total_time_ns),

@@ -11,7 +11,7 @@ _LITERAL: Final = re.compile(
     | "(?:[^"\\]|\\.|"")*(?:"|\\?\Z)
     | \$((?:[A-Za-z_]\w*)?)\$.*?(?:\$\1\$|\Z)  # PostgreSQL's dollar quotes
     | /\*.*?(?:\*/|\Z) | --[^\n]* | \#[^\n]*   # comments may hold anything
-    | (?<![\w$`.])\d[\w.]*                  # numbers, not digits inside of names nor $1
+    | (?<![\w$`.])\.?\d[\w.]*               # numbers, not digits inside of names nor $1
     """,
     re.VERBOSE | re.DOTALL,
 )

@@ -216,6 +216,7 @@ class Migration(migrations.Migration):
                 ("last_heartbeat", models.DateTimeField(null=True)),
                 ("starting_since", models.DateTimeField(db_default=django.db.models.functions.datetime.Now())),
                 ("instance", models.CharField(blank=True, max_length=32)),
+                ("previous_instance", models.CharField(blank=True, max_length=32)),
                 ("epoch", models.BigIntegerField(default=0)),
                 ("version", models.CharField(blank=True, max_length=32)),
                 ("config_version", models.PositiveIntegerField(null=True)),

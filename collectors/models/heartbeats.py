@@ -23,8 +23,9 @@ class Heartbeat(models.Model):
     last_heartbeat = models.DateTimeField(null=True)
     # From when on a first heartbeat, or one after an accepted start, is waited for.
     starting_since = models.DateTimeField(db_default=Now())
-    # The agent process that reported last, and the epoch its uploads carry.
+    # The agent process that reported last, the one before it, and the epoch that uploads carry.
     instance = models.CharField(max_length=32, blank=True)
+    previous_instance = models.CharField(max_length=32, blank=True)
     epoch = models.BigIntegerField(default=0)
     version = models.CharField(max_length=32, blank=True)
     config_version = models.PositiveIntegerField(null=True)

@@ -104,7 +104,7 @@ def change_collector(
     after = dict(changes)
     command = None
     if config is not None:
-        stored = configs.decrypt(collector_id=locked.pk, ciphertext=locked.config)
+        stored = _stored_config(locked)
         if "password" not in config and "password" in stored:
             config = {**config, "password": stored["password"]}
         changes["config"] = configs.encrypt(collector_id=locked.pk, config=config)
@@ -124,6 +124,14 @@ def change_collector(
         )
     collector.refresh_from_db()
     return command
+
+
+def _stored_config(collector: Collector) -> dict[str, Any]:
+    """Return the stored configuration; an empty one when no key opens it any more, so that a new one can take its place."""
+    try:
+        return configs.decrypt(collector_id=collector.pk, ciphertext=collector.config)
+    except Refused:
+        return {}
 
 
 def _announce_config(collector: Collector, actor: Actor) -> Command:
@@ -170,6 +178,8 @@ def rotate_key(
 @transaction.atomic
 def delete_collector(*, collector: Collector, actor: Actor) -> None:
     """Remove a collector; its key ends with it. The database's history stays."""
+    # A heartbeat that is being written ends first; one that comes later finds nothing.
+    Heartbeat.objects.select_for_update().filter(pk=collector.pk).first()
     audit.record(
         actor=actor,
         action="collector.delete",

@@ -12,6 +12,7 @@ from collectors.domain.actors import Actor
 from collectors.domain.commands import CommandState, CommandType
 from collectors.domain.liveness import Cause, Status
 from collectors.models import Collector, Command, Heartbeat
+from collectors.models.commands import CommandQuerySet
 from collectors.services import audit
 from collectors.services.errors import Conflict
 from collectors.services.heartbeats import record_flip
@@ -20,6 +21,8 @@ from collectors.services.heartbeats import record_flip
 @transaction.atomic
 def request_command(*, collector: Collector, command: CommandType, actor: Actor) -> Command:
     """Ask a collector's agent to do something. `start` and `stop` also set what is wanted from then on."""
+    # Two requests at once take their numbers one after the other, so that the higher number also says what is wanted.
+    Collector.objects.select_for_update().get(pk=collector.pk)
     row = Command.objects.create(
         organization_id=collector.organization_id,
         collector=collector,
@@ -80,6 +83,9 @@ def report_execution(*, collector: Collector, command_id: int, success: bool, re
         .filter(expires_at__gt=Now())
         .update(state=state, result=result, ended_at=Now())
     )
+    if not taken:
+        # Its time may be over without a sweep having come by: say so, instead of that it is still open.
+        _expire(Command.objects.filter(pk=command_id))
     command.refresh_from_db()
     if taken:
         if success:
@@ -91,7 +97,11 @@ def report_execution(*, collector: Collector, command_id: int, success: bool, re
 
 def expire_overdue() -> int:
     """End the open commands whose time is over; return how many."""
-    return Command.objects.all().overdue().update(state=CommandState.EXPIRED, ended_at=Now())
+    return _expire(Command.objects.all())
+
+
+def _expire(rows: CommandQuerySet) -> int:
+    return rows.overdue().update(state=CommandState.EXPIRED, ended_at=Now())
 
 
 def _apply_outcome(command: Command) -> None:

@@ -11,15 +11,22 @@ from django.utils import timezone
 
 from collectors.domain import limits
 from collectors.models import ControlPlane
+from collectors.services import broker
 
 _STALE_SECONDS: Final = 3 * limits.WEB_SEEN_SECONDS
 
 
 @dataclass(frozen=True)
 class Detail:
-    """Ages in seconds since each part was last seen, None when it never was; `dead` names the parts that are missing."""
+    """How each part is; `dead` names the parts that are missing.
+
+    Ages are seconds since a part was last seen, None when it never was. `broker` says what carries the tasks, `queue` how many
+    of them wait, None when the broker does not answer.
+    """
 
     database: bool
+    broker: str
+    queue: int | None
     web_seen_seconds: float | None
     worker_seen_seconds: float | None
     beat_seen_seconds: float | None
@@ -38,16 +45,18 @@ def ready() -> bool:
 
 def detail() -> Detail:
     """Return how each part is. A part that never showed itself is as dead as one that stopped."""
+    kind, queue = "redis" if settings.REDIS_URL else "embedded", broker.waiting()
+    away = ["broker"] if queue is None else []
     try:
         row = ControlPlane.objects.get()
     except (DatabaseError, ControlPlane.DoesNotExist):
-        return Detail(False, None, None, None, None, ["database"])
+        return Detail(False, kind, queue, None, None, None, None, ["database", *away])
     now = timezone.now()
     worker, beat, sweep = (_age(moment, now) for moment in (row.worker_seen_at, row.beat_seen_at, row.last_sweep_at))
-    dead = [name for name, age in (("worker", worker), ("beat", beat)) if age is None or age > _STALE_SECONDS]
+    dead = away + [name for name, age in (("worker", worker), ("beat", beat)) if age is None or age > _STALE_SECONDS]
     if not dead and (sweep is None or sweep > _STALE_SECONDS + limits.SWEEPS_MISSED * settings.DBPOWER_SWEEP_SECONDS):
         dead.append("sweep")
-    return Detail(True, _age(row.web_seen_at, now), worker, beat, sweep, dead)
+    return Detail(True, kind, queue, _age(row.web_seen_at, now), worker, beat, sweep, dead)
 
 
 def _age(moment: datetime | None, now: datetime) -> float | None:

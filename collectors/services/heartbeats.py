@@ -77,7 +77,11 @@ def authenticate(*, collector_id: int, key_digest: str) -> Collector:
 @transaction.atomic
 def _record_change(*, collector_id: int, key_digest: str, report: Report) -> beat_sql.Written:
     collector = authenticate(collector_id=collector_id, key_digest=key_digest)
-    heartbeat = Heartbeat.objects.select_for_update().get(pk=collector_id)
+    heartbeat = Heartbeat.objects.select_for_update().filter(pk=collector_id).first()
+    if heartbeat is None:
+        # Removed between the two statements.
+        raise KeyRefused
+    report = _without_late_counts(heartbeat, report)
     old_status = Status(heartbeat.status)
     open_commands = Command.objects.filter(collector_id=collector_id).deliverable()
     new_status = liveness.after_heartbeat(
@@ -89,11 +93,15 @@ def _record_change(*, collector_id: int, key_digest: str, report: Report) -> bea
             start_open=open_commands.filter(command=CommandType.START).exists(),
         ),
     )
-    epoch = heartbeat.epoch
+    epoch, previous = heartbeat.epoch, heartbeat.previous_instance
     if report.instance != heartbeat.instance or not epoch:
-        epoch = next_epoch(collector.database_id)
+        epoch, previous = next_epoch(collector.database_id), heartbeat.instance
     Heartbeat.objects.filter(pk=collector_id).update(
-        status=new_status, epoch=epoch, **_numbers(heartbeat, report), **_facts(report)
+        status=new_status,
+        epoch=epoch,
+        previous_instance=previous,
+        **_numbers(heartbeat, report),
+        **_facts(report),
     )
     if new_status is not old_status:
         cause = Cause.HEARTBEAT_ERROR if new_status is Status.ERROR else Cause.HEARTBEAT
@@ -126,6 +134,24 @@ def record_flip(heartbeat: Heartbeat, *, old: Status, new: Status, cause: Cause)
     )
 
 
+def _without_late_counts(heartbeat: Heartbeat, report: Report) -> Report:
+    """Return the report without its counts when it is of the process before the present one.
+
+    Such a heartbeat was under way while the agent restarted. Taken for a new process, it would count everything again.
+    """
+    is_late = report.instance == heartbeat.previous_instance != "" and heartbeat.instance != ""
+    if not is_late:
+        return report
+    return replace(
+        report,
+        instance=heartbeat.instance,
+        version="",
+        queries_collected=None,
+        errors_count=None,
+        uptime_seconds=None,
+    )
+
+
 def _numbers(heartbeat: Heartbeat, report: Report) -> dict[str, Any]:
     same_process = bool(report.instance) and report.instance == heartbeat.instance
     numbers: dict[str, Any] = {}
@@ -152,8 +178,9 @@ def _facts(report: Report) -> dict[str, Any]:
         "last_heartbeat": Now(),
         "stopping": report.stopping,
         "instance": report.instance,
-        "version": report.version,
     }
+    if report.version:
+        facts["version"] = report.version
     if report.error:
         facts["last_error"] = report.error
         facts["last_error_at"] = Now()

@@ -1,5 +1,7 @@
 """Organizations, teams, people and their memberships."""
 
+from collections.abc import Iterator
+from contextlib import contextmanager
 from typing import Any
 
 from django.contrib.auth import password_validation
@@ -61,18 +63,20 @@ def delete_organization(*, organization: Organization, actor: Actor) -> None:
 
 @transaction.atomic
 def create_team(*, organization: Organization, name: str, actor: Actor) -> Team:
-    """Create a team in an organization."""
-    team = Team.objects.create(organization=organization, name=name)
+    """Create a team in an organization. Raises `Conflict` when it has one of that name."""
+    with _unique("The organization has a team of this name."):
+        team = Team.objects.create(organization=organization, name=name)
     audit.record(actor=actor, action="team.create", row=team, organization_id=organization.pk, after={"name": name})
     return team
 
 
 @transaction.atomic
 def rename_team(*, team: Team, name: str, actor: Actor) -> Team:
-    """Give a team another name."""
+    """Give a team another name. Raises `Conflict` when the organization has a team of that name."""
     before = {"name": team.name}
     team.name = name
-    team.save(update_fields=["name"])
+    with _unique("The organization has a team of this name."):
+        team.save(update_fields=["name"])
     audit.record(
         actor=actor,
         action="team.change",
@@ -100,22 +104,29 @@ def create_user(*, email: str, password: str | None, name: str = "", is_superuse
     """Create a person who can sign in; without a password only once one is set. Raises `Refused` for a bad password."""
     if password is not None:
         check_password(password, User(email=email, name=name))
-    user = User.objects.create_user(email, password, name=name, is_superuser=is_superuser)
+    with _unique("There is an account with this e-mail address."):
+        user = User.objects.create_user(email, password, name=name, is_superuser=is_superuser)
     audit.record(actor=actor, action="user.create", row=user, organization_id=None, after={"email": user.email})
     return user
 
 
 @transaction.atomic
 def change_user(*, user: User, changes: dict[str, Any], actor: Actor) -> User:
-    """Change a person's name, address, password or state. A new password, or losing the account, ends all logins."""
+    """Change a person's name, address, password or state. A new password, or losing the account, ends all logins.
+
+    Raises `Refused` for a bad password, or when nobody would be left to administer the installation.
+    """
     password = changes.pop("password", None)
+    if changes.get("is_active") is False:
+        _keep_a_super_admin(user)
     before = {field: getattr(user, field) for field in changes}
     for field, value in changes.items():
         setattr(user, field, value)
     if password is not None:
         check_password(password, user)
         user.set_password(password)
-    user.save(update_fields=[*changes, "password"])
+    with _unique("There is an account with this e-mail address."):
+        user.save(update_fields=[*changes, *(["password"] if password is not None else [])])
     if password is not None or changes.get("is_active") is False:
         end_logins(user=user)
     after = {**changes, **({"password": "changed"} if password is not None else {})}
@@ -155,11 +166,8 @@ def add_membership(
         user, _ = User.objects.get_or_create(
             email=User.objects.normalize_email(email), defaults={"password": _unusable_password()}
         )
-    try:
-        with transaction.atomic():
-            membership = Membership.objects.create(user=user, organization=organization, team=team, role=role)
-    except IntegrityError as error:
-        raise Conflict("This person has a role there already.", code="exists") from error
+    with _unique("This person has a role there already."):
+        membership = Membership.objects.create(user=user, organization=organization, team=team, role=role)
     audit.record(
         actor=actor,
         action="membership.create",
@@ -174,7 +182,8 @@ def add_membership(
 def change_membership(*, membership: Membership, role: Role, actor: Actor) -> Membership:
     """Give a membership another role. Raises `Refused` when it does not fit, or nobody would administer the organization."""
     _check_fit(membership.organization, membership.team, role)
-    _keep_an_admin(membership)
+    if role != Role.ORG_ADMIN:
+        _keep_an_admin(membership)
     before = {"role": membership.role}
     membership.role = role
     membership.save(update_fields=["role"])
@@ -221,6 +230,24 @@ def _keep_an_admin(membership: Membership) -> None:
     others = organization.memberships.filter(role=Role.ORG_ADMIN, user__is_active=True).exclude(pk=membership.pk)
     if not others.exists():
         raise Refused("The organization would be left without an administrator.", code="last_admin")
+
+
+def _keep_a_super_admin(user: User) -> None:
+    if not user.is_superuser:
+        return
+    admins = User.objects.select_for_update().filter(is_superuser=True, is_active=True).order_by("pk")
+    if not [admin for admin in admins if admin.pk != user.pk]:
+        raise Refused("Nobody would be left to administer the installation.", code="last_admin")
+
+
+@contextmanager
+def _unique(message: str) -> Iterator[None]:
+    """Turn the database's refusal of a second one into a conflict: it alone can tell when two are made at once."""
+    try:
+        with transaction.atomic():
+            yield
+    except IntegrityError as error:
+        raise Conflict(message, code="exists") from error
 
 
 def _unusable_password() -> str:

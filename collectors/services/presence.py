@@ -4,6 +4,7 @@ import logging
 import threading
 from collections.abc import Callable
 from datetime import timedelta
+from typing import Any
 
 from django.db import DatabaseError, close_old_connections
 from django.db.models import Case, F, Q, When
@@ -22,24 +23,29 @@ def record_web() -> None:
     `accepting_since`, and the others see a fresh `web_seen_at`.
     """
     stale = Q(web_seen_at=None) | Q(web_seen_at__lt=Now() - timedelta(seconds=limits.WEB_GAP_SECONDS))
-    ControlPlane.objects.update(
-        accepting_since=Case(When(stale, then=Now()), default=F("accepting_since")), web_seen_at=Now()
-    )
+    _record(accepting_since=Case(When(stale, then=Now()), default=F("accepting_since")), web_seen_at=Now())
 
 
 def record_worker() -> None:
     """Record that a worker process lives."""
-    ControlPlane.objects.update(worker_seen_at=Now())
+    _record(worker_seen_at=Now())
 
 
 def record_beat() -> None:
     """Record that the beat's schedule is being followed. A database that is away for a moment must not end the beat."""
     try:
-        ControlPlane.objects.update(beat_seen_at=Now())
+        _record(beat_seen_at=Now())
     except DatabaseError as error:
         _logger.warning("the beat could not record itself: %s", error)
     finally:
         close_old_connections()
+
+
+def _record(**values: Any) -> None:
+    """Write into the one row. A database that was emptied gets it back: without it nobody would ever be OFFLINE."""
+    if not ControlPlane.objects.update(**values):
+        ControlPlane.objects.get_or_create(pk=1)
+        ControlPlane.objects.update(**values)
 
 
 def keep_recording_web() -> threading.Thread:

@@ -151,9 +151,10 @@ def _statement_key(query: SlowQuery) -> str:
 
 
 def _started_at(query: SlowQuery, read_at: datetime) -> datetime:
-    """Return when the statement began; never later than the read, whatever a clock or a script says."""
+    """Return when the statement began; never later than the read nor ages before, whatever a clock or a script says."""
     if query.started_at is not None:
-        return min(query.started_at, read_at)
+        earliest = read_at - timedelta(seconds=limits.MAX_AGE_SECONDS)
+        return max(earliest, min(query.started_at, read_at))
     return read_at - timedelta(seconds=query.age_seconds or 0)
 
 

@@ -66,6 +66,8 @@ def _maintain_partitions(table: Table, now: datetime) -> None:
             if name not in existing:
                 _create_partition(table, name, begin, begin + width)
         oldest = now - timedelta(days=table.retention_days)
+        # What was older than the first partition when it came lies in the default one, which is never dropped.
+        cursor.execute(f"DELETE FROM {table.name}_default WHERE started_at < %s", [oldest])  # noqa: S608 - names are ours
         for name in sorted(existing):
             stamp = re.fullmatch(rf"{table.name}_(\d{{8}})", name)
             if stamp and datetime.strptime(stamp[1], "%Y%m%d").replace(tzinfo=UTC) + width < oldest:

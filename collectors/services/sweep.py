@@ -45,11 +45,21 @@ def announce() -> None:
 
 def sweep() -> Swept:
     """Do one pass. Any number may run at once: each flip and each expiry has one effect, whoever does it."""
-    expired = commands.expire_overdue()
+    expired = _expire_commands()
     cutoff = _cutoff()
     offline = 0 if cutoff is None else sum(_flag_overdue(status, cutoff) for status in SWEPT)
     ControlPlane.objects.update(last_sweep_at=Now())
     return Swept(offline=offline, expired_commands=expired)
+
+
+def _expire_commands() -> int:
+    """Expire commands; when that fails the collectors are still looked at, and the next pass tries again."""
+    try:
+        with transaction.atomic():
+            return commands.expire_overdue()
+    except DatabaseError:
+        _logger.exception("commands could not be expired")
+        return 0
 
 
 def _cutoff() -> datetime | None:

@@ -34,7 +34,7 @@ def take_upload(*, collector: Collector, upload: Upload, received_at: datetime) 
     _check_source(collector, upload)
     try:
         taken = _take(collector, upload, received_at)
-    except DataError as error:
+    except (DataError, OverflowError) as error:
         raise Refused("A number in the upload is out of range.", code="invalid") from error
     if taken.accepted:
         Heartbeat.objects.filter(pk=collector.pk).update(last_collection=Now())

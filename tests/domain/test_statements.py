@@ -14,7 +14,7 @@ from collectors.domain.statements import fingerprint_id, mask_literals
     [
         ("SELECT * FROM t WHERE id = 42", "SELECT * FROM t WHERE id = ?"),
         ("SELECT 'it''s', 'a\\'b', \"x\"", "SELECT ?, ?, ?"),
-        ("SELECT 1.5e10, 0xFF, 1_000, .5", "SELECT ?, ?, ?, .?"),
+        ("SELECT 1.5e10, 0xFF, 1_000, .5", "SELECT ?, ?, ?, ?"),
         ("SELECT t1.c2 FROM t1 WHERE x=$1", "SELECT t1.c2 FROM t1 WHERE x=$1"),
         ("SELECT $$secret$$, $tag$sec$$ret$tag$", "SELECT ?, ?"),
         ("SELECT /* secret */ 1 -- secret\n, 2 # secret", "SELECT ? , ?"),
@@ -54,5 +54,5 @@ def test_the_time_is_linear_in_the_length(piece: str) -> None:
 
 
 def test_the_id_is_the_last_16_hex_digits_of_the_md5() -> None:
-    assert fingerprint_id("select * from orders where id = ?") == "DAED6C4A6E2F1A9C" or len(fingerprint_id("x")) == 16
+    assert fingerprint_id("select * from orders where id = ?") == "296E90D8F864A512"
     assert fingerprint_id("") == "E9800998ECF8427E"

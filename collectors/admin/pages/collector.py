@@ -83,5 +83,5 @@ def _trouble(collector: Collector) -> list[dict[str, Any]]:
     try:
         configs.decrypt(collector_id=collector.pk, ciphertext=collector.config)
     except Refused as refusal:
-        found.append({"title": "The stored connection cannot be read", "text": str(refusal)})
+        found.append({"title": "The stored connection cannot be read", "text": f"{refusal} Enter it anew below."})
     return found

@@ -51,6 +51,8 @@ def agent_config(request: HttpRequest, registered: Registered) -> dict[str, Any]
 def _ways(engine: str) -> list[tuple[str, str, str]]:
     """Return how the agent is started: a name, a title and the commands, for each way."""
     systemd = (
+        "sudo python3 -m venv /opt/dbpower-collector",
+        f"sudo /opt/dbpower-collector/bin/pip install './agent[{engine}]'",
         "sudo install -D -m 0600 config.json /etc/dbpower-collector/config.json",
         "sudo install -m 0644 agent/dbpower-collector.service /etc/systemd/system/",
         "sudo systemctl daemon-reload",
@@ -59,7 +61,8 @@ def _ways(engine: str) -> list[tuple[str, str, str]]:
     docker = (
         "docker build -t dbpower-collector agent/",
         "docker run -d --name dbpower-collector --restart unless-stopped \\",
-        '  -v "$PWD/config.json:/app/config/config.json:ro" dbpower-collector',
+        '  -v "$PWD/config.json:/app/config/config.json:ro" \\',
+        "  -v dbpower-state:/app/state dbpower-collector",
     )
     by_hand = (
         f"pip install './agent[{engine}]'",

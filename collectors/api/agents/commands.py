@@ -22,7 +22,7 @@ class ResultField(serializers.JSONField):
 
     def to_internal_value(self, data: Any) -> Any:
         """Return the value. Raises `ValidationError` when it is too large to keep."""
-        if len(json.dumps(data)) > limits.MAX_RESULT_BYTES:
+        if len(json.dumps(data, ensure_ascii=False).encode()) > limits.MAX_RESULT_BYTES:
             raise serializers.ValidationError(f"At most {limits.MAX_RESULT_BYTES} bytes.")
         return data
 

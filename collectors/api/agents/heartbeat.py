@@ -1,5 +1,6 @@
 """An agent says that it is alive, and hears what to do."""
 
+import math
 from typing import Any, Final
 
 from drf_spectacular.utils import extend_schema
@@ -21,6 +22,17 @@ _COUNT: Final[dict[str, Any]] = {
     "required": False,
     "allow_null": True,
 }
+
+
+class FiniteField(serializers.FloatField):
+    """A number; the texts "NaN" and "Infinity" are none, though Python reads them as such."""
+
+    def to_internal_value(self, data: Any) -> float:
+        """Return the number. Raises `ValidationError`."""
+        number = super().to_internal_value(data)
+        if not math.isfinite(number):
+            self.fail("invalid")
+        return number
 
 
 class FindingSerializer(serializers.Serializer[Any]):
@@ -51,7 +63,7 @@ class StatsSerializer(serializers.Serializer[Any]):
     version = serializers.CharField(max_length=32, required=False, allow_blank=True, allow_null=True)
     auto_collect = serializers.BooleanField(required=False, allow_null=True)
     config_version = serializers.IntegerField(min_value=0, max_value=2**31 - 1, required=False, allow_null=True)
-    last_collection_age_seconds = serializers.FloatField(
+    last_collection_age_seconds = FiniteField(
         min_value=0, max_value=limits.MAX_AGE_SECONDS, required=False, allow_null=True
     )
     stopping = serializers.BooleanField(required=False)

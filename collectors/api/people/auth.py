@@ -1,5 +1,6 @@
 """Log in, refresh, log out. Tokens carry the login they belong to and end with it."""
 
+import contextlib
 from datetime import timedelta
 from typing import Any
 
@@ -10,7 +11,7 @@ from rest_framework.exceptions import AuthenticationFailed
 from rest_framework.request import Request
 from rest_framework.response import Response
 from rest_framework.views import APIView
-from rest_framework_simplejwt.exceptions import TokenError
+from rest_framework_simplejwt.exceptions import InvalidToken, TokenError
 from rest_framework_simplejwt.settings import api_settings
 from rest_framework_simplejwt.tokens import AccessToken, RefreshToken, Token
 
@@ -120,9 +121,11 @@ def _session_of(request: Request, refresh: str | None) -> LoginSession | None:
     header = authentication.get_header(request)
     raw = authentication.get_raw_token(header) if header else None
     if raw is not None:
-        session = open_session(authentication.get_validated_token(raw))
-        if session is not None:
-            return session
+        # An access token that has run out does not keep anybody from logging out with the refresh token.
+        with contextlib.suppress(InvalidToken):
+            session = open_session(authentication.get_validated_token(raw))
+            if session is not None:
+                return session
     return open_session(_refresh_token(refresh)) if refresh else None
 
 

@@ -4,7 +4,6 @@ from typing import Any
 
 from django.utils import timezone
 from django_filters import filters
-from django_filters.rest_framework import FilterSet
 from drf_spectacular.utils import extend_schema, extend_schema_field
 from rest_framework import serializers, status
 from rest_framework.decorators import action
@@ -12,6 +11,7 @@ from rest_framework.request import Request
 from rest_framework.response import Response
 
 from collectors.api.base import ScopedRelatedField, TenantSerializer, TenantViewSet
+from collectors.api.filters import TenantFilterSet
 from collectors.api.people.commands import CommandSerializer
 from collectors.domain import limits
 from collectors.domain.commands import CommandType
@@ -20,6 +20,7 @@ from collectors.domain.roles import Permission
 from collectors.domain.sources import Engine
 from collectors.models import Collector, ControlPlane, MonitoredDatabase, Team
 from collectors.services import collectors, commands, configs
+from collectors.services.errors import Refused
 
 _TLS_MODES = ["disable", "require", "verify_ca", "verify_identity"]
 
@@ -27,24 +28,24 @@ _TLS_MODES = ["disable", "require", "verify_ca", "verify_identity"]
 class TlsSerializer(TenantSerializer):
     """How the connection to the database is encrypted. Certificates are paths on the agent's host."""
 
-    mode = serializers.ChoiceField(choices=_TLS_MODES, required=False)
-    ca = serializers.CharField(max_length=1024, required=False, allow_blank=True)
-    cert = serializers.CharField(max_length=1024, required=False, allow_blank=True)
-    key = serializers.CharField(max_length=1024, required=False, allow_blank=True)
+    mode = serializers.ChoiceField(choices=_TLS_MODES, required=False, allow_null=True)
+    ca = serializers.CharField(max_length=1024, required=False, allow_blank=True, allow_null=True)
+    cert = serializers.CharField(max_length=1024, required=False, allow_blank=True, allow_null=True)
+    key = serializers.CharField(max_length=1024, required=False, allow_blank=True, allow_null=True)
 
 
 class ConfigSerializer(TenantSerializer):
     """How the agent reaches its database. The password can be set and never read."""
 
-    host = serializers.CharField(max_length=255, required=False, allow_blank=True)
+    host = serializers.CharField(max_length=255, required=False, allow_blank=True, allow_null=True)
     port = serializers.IntegerField(min_value=1, max_value=65535, required=False, allow_null=True)
-    user = serializers.CharField(max_length=128, required=False, allow_blank=True)
+    user = serializers.CharField(max_length=128, required=False, allow_blank=True, allow_null=True)
     password = serializers.CharField(
         max_length=4096, required=False, allow_blank=True, trim_whitespace=False, write_only=True
     )
-    database = serializers.CharField(max_length=128, required=False, allow_blank=True)
-    socket = serializers.CharField(max_length=1024, required=False, allow_blank=True)
-    tls = TlsSerializer(required=False)
+    database = serializers.CharField(max_length=128, required=False, allow_blank=True, allow_null=True)
+    socket = serializers.CharField(max_length=1024, required=False, allow_blank=True, allow_null=True)
+    tls = TlsSerializer(required=False, allow_null=True)
 
 
 class CollectorSerializer(serializers.Serializer[Collector]):
@@ -83,10 +84,13 @@ class CollectorDetailSerializer(CollectorSerializer):
 
     config = serializers.SerializerMethodField()
 
-    @extend_schema_field(ConfigSerializer)
-    def get_config(self, collector: Collector) -> dict[str, Any]:
-        """Return what may be shown of the connection."""
-        return configs.without_secrets(configs.decrypt(collector_id=collector.pk, ciphertext=collector.config))
+    @extend_schema_field(ConfigSerializer(allow_null=True))
+    def get_config(self, collector: Collector) -> dict[str, Any] | None:
+        """Return what may be shown of the connection; null when no key opens it any more."""
+        try:
+            return configs.without_secrets(configs.decrypt(collector_id=collector.pk, ciphertext=collector.config))
+        except Refused:
+            return None
 
 
 class RegisteredSerializer(CollectorDetailSerializer):
@@ -126,7 +130,7 @@ class EmptySerializer(serializers.Serializer[Any]):
     """A body of which nothing is needed."""
 
 
-class CollectorFilter(FilterSet):
+class CollectorFilter(TenantFilterSet):
     """What a list of collectors can be narrowed by."""
 
     status = filters.MultipleChoiceFilter(field_name="heartbeat__status", choices=[(s.value, s.value) for s in Status])

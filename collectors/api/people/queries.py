@@ -1,12 +1,11 @@
 """What the watched databases spend their time on, and what is known to be missing from those numbers."""
 
-from datetime import datetime, timedelta
+from datetime import UTC, datetime, timedelta
 from typing import Any
 
 from django.db.models import Q, QuerySet
 from django.utils import timezone
 from django_filters import filters
-from django_filters.rest_framework import FilterSet
 from drf_spectacular.utils import OpenApiParameter, extend_schema
 from rest_framework import serializers
 from rest_framework.request import Request
@@ -14,6 +13,7 @@ from rest_framework.response import Response
 
 from collectors.access import visible_to
 from collectors.api.base import TenantListViewSet, TenantViewSet
+from collectors.api.filters import IdFilter, TenantFilterSet, TimeFilter
 from collectors.domain.roles import Permission
 from collectors.domain.sources import Source
 from collectors.models import Bucket, Gap, SlowQuery
@@ -44,7 +44,9 @@ class PeriodSerializer(serializers.Serializer[Any]):
     def validate(self, attrs: dict[str, Any]) -> dict[str, Any]:
         """Fill in the last day, and refuse a period that ends before it begins."""
         attrs.setdefault("until", timezone.now())
-        attrs.setdefault("since", attrs["until"] - timedelta(days=1))
+        if "since" not in attrs:
+            begin = datetime.min.replace(tzinfo=UTC) + timedelta(days=1)
+            attrs["since"] = max(attrs["until"], begin) - timedelta(days=1)
         if attrs["since"] >= attrs["until"]:
             raise serializers.ValidationError({"since": ["The period ends before it begins."]})
         return attrs
@@ -184,13 +186,13 @@ class SlowQuerySerializer(serializers.Serializer[SlowQuery]):
         return row.lock_time_ns / 1e6
 
 
-class SlowQueryFilter(FilterSet):
+class SlowQueryFilter(TenantFilterSet):
     """What a list of slow queries can be narrowed by."""
 
-    since = filters.IsoDateTimeFilter(field_name="started_at", lookup_expr="gte")
-    until = filters.IsoDateTimeFilter(field_name="started_at", lookup_expr="lt")
+    since = TimeFilter(field_name="started_at", lookup_expr="gte")  # type: ignore[no-untyped-call]
+    until = TimeFilter(field_name="started_at", lookup_expr="lt")  # type: ignore[no-untyped-call]
     fingerprint_id = filters.CharFilter(field_name="statement__fingerprint__fingerprint_id", lookup_expr="iexact")
-    database_id = filters.NumberFilter(field_name="database_id", max_value=2**63 - 1)
+    database_id = IdFilter(field_name="database_id")  # type: ignore[no-untyped-call]
     user = filters.CharFilter(field_name="user_name")
 
     class Meta:

@@ -25,3 +25,15 @@ document.addEventListener("click", async (event) => {
   }
   word.textContent = copied ? "Copied" : "Selected: press Ctrl+C";
 });
+
+// A second click must not ask for the same thing again while the first is on its way.
+document.addEventListener("submit", (event) => {
+  if (!event.target.matches("[data-once]")) return;
+  if (event.target.dataset.sent) event.preventDefault();
+  event.target.dataset.sent = "1";
+});
+
+// A page that the browser brings back from its memory may be sent again.
+window.addEventListener("pageshow", () => {
+  document.querySelectorAll("[data-once]").forEach((form) => delete form.dataset.sent);
+});
