@@ -12,7 +12,7 @@ PYTEST := $(PYTHON) -m pytest -p tests.servers.plugin -q
 WORKERS := 2
 QUICK := not slow and not browser
 # These do not depend on the database Django runs on.
-NOT_ON_POSTGRESQL := servers agent contract demo browser load domain
+NOT_ON_POSTGRESQL := servers agent contract demo deployment browser load domain
 SHELL_SCRIPTS := .ci/install .ci/run $(wildcard *.sh tests/*.sh agent/*.sh)
 
 say = printf '\033[1m==> %s\033[0m\n'
@@ -71,9 +71,10 @@ fuzz: ## Run the property tests for long (EXAMPLES=2000 each)
 	@DBPOWER_FUZZ_EXAMPLES=$(or $(EXAMPLES),2000) $(PYTEST) -n $(WORKERS) -m hypothesis --hypothesis-profile=fuzz --timeout=0
 
 requirements: ## Pin the newest allowed versions anew (needs uv)
-	@$(say) "requirements.txt, requirements-dev.txt"
+	@$(say) "requirements.txt, requirements-dev.txt, agent/requirements.txt"
 	@uv pip compile -q --no-header --upgrade --python-version 3.11.0 --generate-hashes requirements.in -o requirements.txt
 	@uv pip compile -q --no-header --upgrade --python-version 3.11.0 --generate-hashes requirements-dev.in -o requirements-dev.txt
+	@uv pip compile -q --no-header --upgrade --python-version 3.11.0 --generate-hashes -c requirements.txt agent/requirements.in -o agent/requirements.txt
 
 clean: ## Remove .venv and all caches; data in var/ stays
 	@rm -rf .venv .mypy_cache .ruff_cache .pytest_cache .import_linter_cache .hypothesis build dist agent/build

@@ -7,6 +7,7 @@ from datetime import timedelta
 import pytest
 from django.test import Client
 from django.utils import timezone
+from pytest_django import Settings
 
 from collectors.domain.commands import CommandType
 from collectors.models import (
@@ -47,6 +48,12 @@ class Rows:
     def all(self) -> list[object]:
         """Return them all."""
         return list(vars(self).values())
+
+
+@pytest.fixture(autouse=True)
+def _quick_passwords(settings: Settings) -> None:
+    """Hash the cast's passwords quickly: how hard they are to guess says nothing about the pages."""
+    settings.PASSWORD_HASHERS = ["django.contrib.auth.hashers.MD5PasswordHasher"]
 
 
 @pytest.fixture

@@ -9,10 +9,10 @@ from django.urls import reverse
 
 from collectors.admin.actions import MAX_ROWS, ScopedAction
 from collectors.admin.site import site
+from collectors.domain.commands import CommandType
 from collectors.domain.roles import Permission
 from collectors.models import Collector, Command
 from collectors.services.commands import request_command
-from collectors.domain.commands import CommandType
 from tests.admin.conftest import Rows, Visit
 from tests.cast import SOMEBODY, Cast
 
@@ -185,4 +185,4 @@ def test_starting_and_stopping_are_recorded_with_who_and_from_where(cast: Cast, 
 def test_an_action_is_offered_to_those_who_may_do_it_somewhere(cast: Cast, visit: Visit) -> None:
     content = visit(cast.bob).get(reverse("admin:collectors_collector_change", args=[cast.collector.pk])).content
     assert b"Collect now" in content
-    assert Permission.COLLECTOR_COMMAND == site._registry[Collector].collect.permission
+    assert site._registry[Collector].collect.permission == Permission.COLLECTOR_COMMAND

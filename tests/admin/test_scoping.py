@@ -37,7 +37,9 @@ def test_every_table_is_scoped_by_the_base_class() -> None:
 
 @pytest.mark.parametrize("model", TABLES, ids=lambda model: model.__name__)
 @pytest.mark.parametrize("who", ["alice", "bob", "carol", "dave"])
-def test_lists_hold_nothing_foreign(model: type[Model], who: str, cast: Cast, own: Rows, foreign: Rows, visit: Visit) -> None:
+def test_lists_hold_nothing_foreign(
+    model: type[Model], who: str, cast: Cast, own: Rows, foreign: Rows, visit: Visit
+) -> None:
     response = visit(getattr(cast, who)).get(address(model, "changelist"))
 
     assert response.status_code in {200, 403}
@@ -65,7 +67,10 @@ def test_a_foreign_object_is_like_an_absent_one(
     for row in foreign_rows(cast, foreign):
         there = client.get(address(row, view, row.pk))
         absent = client.get(address(row, view, 999_999))
-        assert (there.status_code, there.headers.get("Location")) == (absent.status_code, absent.headers.get("Location"))
+        assert (there.status_code, there.headers.get("Location")) == (
+            absent.status_code,
+            absent.headers.get("Location"),
+        )
         assert there.status_code in {302, 403}
         for word in FOREIGN_WORDS:
             assert word not in there.content
@@ -73,7 +78,9 @@ def test_a_foreign_object_is_like_an_absent_one(
 
 @pytest.mark.parametrize("view", ["change", "delete"])
 @pytest.mark.parametrize("who", ["alice", "bob", "carol"])
-def test_nothing_foreign_can_be_written(view: str, who: str, cast: Cast, own: Rows, foreign: Rows, visit: Visit) -> None:
+def test_nothing_foreign_can_be_written(
+    view: str, who: str, cast: Cast, own: Rows, foreign: Rows, visit: Visit
+) -> None:
     client = visit(getattr(cast, who))
     for row in foreign_rows(cast, foreign):
         before = type(row).objects.filter(pk=row.pk).values().get()
@@ -155,7 +162,12 @@ def test_any_search_is_answered(search: str, cast: Cast, visit: Visit) -> None:
 
 
 def test_completion_offers_nothing_foreign(cast: Cast, own: Rows, foreign: Rows, visit: Visit) -> None:
-    for model, field in (("collector", "team"), ("collector", "database"), ("statement", "database"), ("membership", "user")):
+    for model, field in (
+        ("collector", "team"),
+        ("collector", "database"),
+        ("statement", "database"),
+        ("membership", "user"),
+    ):
         asked = {"app_label": "collectors", "model_name": model, "field_name": field}
         response = visit(cast.alice).get(reverse("admin:autocomplete"), asked)
         assert response.status_code == 200

@@ -73,7 +73,7 @@ def start_databases(places: Places, logins: Logins, stack: contextlib.ExitStack)
 
 def kept_port(folder: Path) -> int:
     """Return the port this server had the last time if it is free, so that registered addresses stay true."""
-    folder.mkdir(parents=True, exist_ok=True)
+    folder.mkdir(mode=0o700, parents=True, exist_ok=True)
     file = folder / "port"
     if file.exists() and is_free(int(file.read_text())):
         return int(file.read_text())

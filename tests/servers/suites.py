@@ -22,6 +22,8 @@ KEYRING = Path("/usr/share/keyrings/debian-archive-keyring.gpg")
 PACKAGES: Mapping[str, Sequence[str]] = {
     "trixie": ("postgresql-17", "mariadb-server-core", "mariadb-client-core"),
     "sid": ("postgresql-18", "mysql-server-core"),
+    # What the image python:3.11-slim holds, for tests/deployment.
+    "bookworm": ("python3-venv", "python3-dev", "ca-certificates"),
 }
 COMPLETE = ".dbpower-complete"
 LONGEST_BUILD = 1800.0  # Seconds; a slow mirror is no reason to lose the versions.

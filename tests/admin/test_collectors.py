@@ -1,0 +1,352 @@
+"""The list of collectors, one collector's page, and the form that registers one."""
+
+import json
+import logging
+import re
+from datetime import timedelta
+from typing import Any
+
+import pytest
+from django.contrib.sessions.models import Session
+from django.test import Client
+from django.urls import reverse
+from django.utils import timezone
+from pytest_django import DjangoAssertNumQueries
+
+from collectors.domain import keys
+from collectors.domain.sources import Engine
+from collectors.models import AuditEntry, Collector, Command, Heartbeat, MonitoredDatabase
+from collectors.services import configs
+from tests.admin.conftest import Visit
+from tests.cast import Cast, register
+
+LIST = "admin:collectors_collector_changelist"
+PAGE = "admin:collectors_collector_change"
+ADD = "admin:collectors_collector_add"
+CANARY = "canary-database-password"
+KEY = re.compile(r"collector_\d+_[A-Za-z0-9_-]{43}")
+
+
+def registration(cast: Cast, **changes: Any) -> dict[str, Any]:
+    """Return a filled-in form."""
+    filled = {
+        "team": cast.shop.pk,
+        "name": "orders",
+        "type": "postgres",
+        "database": "",
+        "collection_interval_minutes": 5,
+        "db_host": "db.example.org",
+        "db_port": 5433,
+        "db_user": "dbpower",
+        "db_password": "canary-new-password",
+        "db_database": "orders",
+        "tls_mode": "verify_identity",
+        "tls_ca": "/etc/ssl/ca.pem",
+    }
+    return {**filled, **changes}
+
+
+def change(cast: Cast, **changes: Any) -> dict[str, Any]:
+    """Return the form of the collector's page as the browser would send it."""
+    filled = {
+        "name": cast.collector.name,
+        "collection_interval_minutes": 5,
+        "db_host": "127.0.0.1",
+        "db_user": "dbpower",
+    }
+    return {**filled, **changes}
+
+
+def stored_config(collector: Collector) -> dict[str, Any]:
+    """Return the configuration as the agent will get it."""
+    fresh = Collector.objects.get(pk=collector.pk)
+    return configs.decrypt(collector_id=fresh.pk, ciphertext=fresh.config)
+
+
+# -- The list ----------------------------------------------------------------------------------------------------------
+
+
+def test_the_list_tells_status_age_and_counts_in_words(cast: Cast, visit: Visit) -> None:
+    Heartbeat.objects.filter(pk=cast.collector.pk).update(
+        status="ERROR",
+        last_heartbeat=timezone.now() - timedelta(seconds=12),
+        last_collection=timezone.now() - timedelta(minutes=3, seconds=4),
+        queries_collected=12_345,
+        errors_count=6,
+    )
+    content = visit(cast.bob).get(reverse(LIST)).content.decode()
+    assert re.search(r"ERROR\s*</span>", content)
+    assert re.search(r'title="\d{4}-\d\d-\d\d \d\d:\d\d:\d\d UTC"[^>]*>1[23] s ago<', content)
+    assert "3 min 4 s ago" in content
+    assert "12,345" in content
+
+
+def test_a_stopped_collector_that_is_heard_is_online(cast: Cast, visit: Visit) -> None:
+    Heartbeat.objects.filter(pk=cast.collector.pk).update(status="STOPPED", last_heartbeat=timezone.now())
+    content = visit(cast.bob).get(reverse(LIST)).content.decode()
+    assert "STOPPED" in content
+    assert "</span> yes</span>" in content
+
+
+def test_a_collector_never_heard_is_not_online(cast: Cast, visit: Visit) -> None:
+    content = visit(cast.bob).get(reverse(LIST)).content.decode()
+    assert "</span> no</span>" in content
+    assert "never" in content
+
+
+def test_more_rows_cost_no_more_queries(
+    cast: Cast, visit: Visit, django_assert_max_num_queries: DjangoAssertNumQueries
+) -> None:
+    for number in range(20):
+        register(cast.shop, f"more-{number}", Engine.MYSQL)
+    client = visit(cast.alice)
+    with django_assert_max_num_queries(16):
+        assert b"more-19" in client.get(reverse(LIST)).content
+
+
+def test_the_list_is_paged(cast: Cast, visit: Visit) -> None:
+    for number in range(60):
+        register(cast.shop, f"more-{number:02}", Engine.MYSQL)
+    client = visit(cast.bob)
+    first, second = (client.get(reverse(LIST), {"p": page}).content for page in (1, 2))
+    assert (b"more-00" in first, b"more-59" in first) == (True, False)
+    assert b"more-59" in second
+
+
+@pytest.mark.parametrize(
+    ("query", "found"),
+    [
+        ({"heartbeat__status__exact": "STARTING"}, True),
+        ({"heartbeat__status__exact": "OFFLINE"}, False),
+        ({"type__exact": "mysql"}, True),
+        ({"type__exact": "postgres"}, False),
+        ({"q": "shop-my"}, True),
+        ({"q": "nothing"}, False),
+    ],
+)
+def test_the_list_can_be_narrowed(query: dict[str, str], found: bool, cast: Cast, visit: Visit) -> None:
+    assert (b"shop-mysql" in visit(cast.alice).get(reverse(LIST), query).content) == found
+
+
+def test_it_can_be_narrowed_by_team_and_organization(cast: Cast, visit: Visit) -> None:
+    client = visit(cast.root)
+    for field, row in (("team", cast.shop), ("organization", cast.example)):
+        content = client.get(reverse(LIST), {f"{field}__id__exact": row.pk}).content
+        assert b"shop-mysql" in content
+        assert b"foreign-mysql" not in content
+
+
+# -- Registering -------------------------------------------------------------------------------------------------------
+
+
+def test_registering_shows_the_key_once_with_a_ready_configuration(cast: Cast, visit: Visit) -> None:
+    client = visit(cast.bob)
+    response = client.post(reverse(ADD), registration(cast))
+
+    assert response.status_code == 200
+    assert "no-store" in response.headers["Cache-Control"]
+    key = KEY.search(response.content.decode())
+    assert key
+    collector = Collector.objects.get(name="orders")
+    assert keys.matches(key[0], collector.api_key_hash)
+    shown = json.loads(response.context["config"])
+    assert shown == {
+        "collector_id": collector.pk,
+        "api_key": key[0],
+        "backend_url": "http://testserver",
+        "db_type": "postgres",
+        "db_config": {
+            "host": "db.example.org",
+            "port": 5433,
+            "user": "dbpower",
+            "database": "orders",
+            "tls": {"mode": "verify_identity", "ca": "/etc/ssl/ca.pem"},
+            "password": "",
+        },
+    }
+    assert stored_config(collector)["password"] == "canary-new-password"
+    for path in (reverse(PAGE, args=[collector.pk]), reverse(LIST), reverse("admin:index")):
+        assert key[0].encode() not in client.get(path).content
+
+
+def test_neither_key_nor_password_is_left_anywhere(cast: Cast, visit: Visit, caplog: pytest.LogCaptureFixture) -> None:
+    caplog.set_level(logging.DEBUG)
+    client = visit(cast.bob)
+    page = client.post(reverse(ADD), registration(cast))
+    first = KEY.search(page.content.decode())
+    assert first
+    assert b"canary-new-password" not in page.content
+    collector = Collector.objects.get(name="orders")
+    second = KEY.search(
+        client.post(reverse("admin:collectors_collector_do", args=[collector.pk, "rotate_key"])).content.decode()
+    )
+    assert second
+    places = [caplog.text, str(client.session.items()), str(client.cookies)]
+    places += [session.session_data + str(session.get_decoded()) for session in Session.objects.all()]
+    places += [str(values) for values in AuditEntry.objects.values()]
+    places += [str(values) for values in Collector.objects.values()]
+    for place in places:
+        for secret in (first[0], second[0], "canary-new-password"):
+            assert secret not in place
+
+
+def test_a_second_collector_can_join_a_database(cast: Cast, visit: Visit) -> None:
+    body = registration(cast, type="mysql", database=cast.collector.database_id)
+    assert visit(cast.bob).post(reverse(ADD), body).status_code == 200
+    assert Collector.objects.get(name="orders").database_id == cast.collector.database_id
+
+
+@pytest.mark.parametrize(
+    "changes",
+    [
+        {"name": ""},
+        {"name": "\x00"},
+        {"type": "oracle"},
+        {"collection_interval_minutes": "0"},
+        {"collection_interval_minutes": "9" * 40},
+        {"db_port": "70000"},
+        {"db_host": "a,b"},
+        {"db_host": "user@host"},
+        {"db_socket": "relative"},
+        {"db_user": "a\x07b"},
+        {"tls_mode": "maybe"},
+        {"tls_cert": "/only/one"},
+    ],
+)
+def test_wrong_input_is_shown_beside_its_field_and_changes_nothing(
+    changes: dict[str, Any], cast: Cast, visit: Visit
+) -> None:
+    before = MonitoredDatabase.objects.count(), Collector.objects.count()
+    response = visit(cast.bob).post(reverse(ADD), registration(cast, **changes))
+    assert response.status_code == 200
+    assert set(response.context["form"].errors) & {*changes, "tls_key"}
+    assert b"canary-new-password" not in response.content
+    assert (MonitoredDatabase.objects.count(), Collector.objects.count()) == before
+
+
+def test_a_service_that_refuses_is_quoted_beside_the_field(cast: Cast, visit: Visit) -> None:
+    body = registration(cast, database=cast.collector.database_id)
+    response = visit(cast.bob).post(reverse(ADD), body)
+    assert response.status_code == 200
+    assert response.context["form"].errors["database"]
+
+
+def test_nobody_registers_in_a_team_without_the_right(cast: Cast, visit: Visit) -> None:
+    for team in (cast.warehouse, cast.foreign):
+        response = visit(cast.bob).post(reverse(ADD), registration(cast, team=team.pk))
+        assert "team" in response.context["form"].errors
+    assert visit(cast.carol).post(reverse(ADD), registration(cast)).status_code == 403
+    assert not Collector.objects.filter(name="orders").exists()
+
+
+# -- One collector -----------------------------------------------------------------------------------------------------
+
+
+def test_the_page_shows_facts_and_findings_and_histories(cast: Cast, visit: Visit) -> None:
+    Heartbeat.objects.filter(pk=cast.collector.pk).update(
+        status="ERROR",
+        last_heartbeat=timezone.now(),
+        version="1.2.3",
+        uptime_seconds=3_700,
+        last_error="cannot read <b>mysql.slow_log</b>",
+        last_error_at=timezone.now(),
+        source={
+            "name": "slow_log",
+            "readable": False,
+            "detail": "no grant",
+            "remedy": "GRANT SELECT ON mysql.slow_log",
+        },
+    )
+    client = visit(cast.bob)
+    client.post(reverse("admin:collectors_collector_do", args=[cast.collector.pk, "stop"]))
+    content = client.get(reverse(PAGE, args=[cast.collector.pk])).content.decode()
+    for words in (
+        "1.2.3, up 1 h 1 min",
+        "GRANT SELECT ON mysql.slow_log",
+        "no grant",
+        "registered",
+        "stop",
+        "bob@example.org",
+    ):
+        assert words in content
+    assert "<b>mysql.slow_log</b>" not in content
+    assert "&lt;b&gt;mysql.slow_log&lt;/b&gt;" in content
+
+
+def test_the_page_never_holds_the_password(cast: Cast, visit: Visit) -> None:
+    content = visit(cast.root).get(reverse(PAGE, args=[cast.collector.pk])).content.decode()
+    assert CANARY not in content
+    assert cast.collector.api_key_hash not in content
+    assert 'value="127.0.0.1"' in content
+
+
+def test_name_and_interval_change_without_touching_the_connection(cast: Cast, visit: Visit) -> None:
+    body = change(cast, name="renamed", collection_interval_minutes=7)
+    response = visit(cast.bob).post(reverse(PAGE, args=[cast.collector.pk]), body)
+    assert response.status_code == 302
+    collector = Collector.objects.get(pk=cast.collector.pk)
+    assert (collector.name, collector.collection_interval_minutes, collector.config_version) == ("renamed", 7, 1)
+    assert Command.objects.count() == 0
+
+
+def test_a_changed_connection_keeps_the_password_and_tells_the_agent(cast: Cast, visit: Visit) -> None:
+    visit(cast.bob).post(reverse(PAGE, args=[cast.collector.pk]), change(cast, db_host="10.0.0.9", tls_mode="require"))
+    assert stored_config(cast.collector) == {
+        "host": "10.0.0.9",
+        "user": "dbpower",
+        "password": CANARY,
+        "tls": {"mode": "require"},
+    }
+    assert Command.objects.get().command == "update_config"
+
+
+def test_a_typed_password_replaces_the_stored_one(cast: Cast, visit: Visit) -> None:
+    visit(cast.bob).post(reverse(PAGE, args=[cast.collector.pk]), change(cast, db_password="another"))
+    assert stored_config(cast.collector)["password"] == "another"
+    assert "another" not in str(list(AuditEntry.objects.values()))
+
+
+@pytest.mark.parametrize(
+    "field",
+    ["team", "organization", "status", "api_key_hash", "config", "auto_collect", "config_version", "id", "database"],
+)
+def test_what_is_not_in_the_form_cannot_be_set(field: str, cast: Cast, visit: Visit) -> None:
+    before = Collector.objects.filter(pk=cast.collector.pk).values().get()
+    visit(cast.bob).post(reverse(PAGE, args=[cast.collector.pk]), change(cast, **{field: cast.foreign.pk}))
+    assert Collector.objects.filter(pk=cast.collector.pk).values().get() == before
+
+
+def test_an_unreadable_connection_is_said_and_can_be_entered_anew(cast: Cast, visit: Visit) -> None:
+    Collector.objects.filter(pk=cast.collector.pk).update(config="not a ciphertext")
+    client = visit(cast.bob)
+    assert b"The stored connection cannot be read" in client.get(reverse(PAGE, args=[cast.collector.pk])).content
+    body = change(cast, db_host="10.0.0.9", db_password="another")
+    assert client.post(reverse(PAGE, args=[cast.collector.pk]), body).status_code == 302
+    assert stored_config(cast.collector) == {"host": "10.0.0.9", "user": "dbpower", "password": "another"}
+
+
+def test_removing_asks_first_and_keeps_the_history_of_the_database(cast: Cast, visit: Visit) -> None:
+    client = visit(cast.bob)
+    path = reverse("admin:collectors_collector_delete", args=[cast.collector.pk])
+    assert b"cannot be undone" in client.get(path).content
+    assert Collector.objects.filter(pk=cast.collector.pk).exists()
+    assert client.post(path, {"post": "yes"}).status_code == 302
+    assert not Collector.objects.filter(pk=cast.collector.pk).exists()
+    assert MonitoredDatabase.objects.filter(pk=cast.collector.database_id).exists()
+
+
+def test_rotating_many_keys_shows_each_once(cast: Cast, visit: Visit) -> None:
+    response = visit(cast.alice).post(
+        reverse(LIST),
+        {"action": "rotate_key", "_selected_action": [cast.collector.pk, cast.warehouse_collector.pk], "index": 0},
+    )
+    shown = set(KEY.findall(response.content.decode()))
+    assert "no-store" in response.headers["Cache-Control"]
+    for row in (cast.collector, cast.warehouse_collector):
+        fresh = Collector.objects.get(pk=row.pk)
+        assert any(keys.matches(key, fresh.api_key_hash) for key in shown)
+    assert Collector.objects.get(pk=cast.collector.pk).verify_api_key(cast.key)
+
+
+def test_a_stranger_meets_the_sign_in_page(db: None) -> None:
+    assert Client().get(reverse(LIST)).headers["Location"].startswith("/admin/login/")
