@@ -77,6 +77,8 @@ def ends_value(part: str | Bracket) -> bool:
     if isinstance(part, Bracket) or part in {VALUE, LIST, ")", "]"}:
         return True
     last = part[-1:]
+    if part.startswith("/*"):
+        return False
     return (last.isalnum() or last in {"_", "$", "`", '"'} or last > "\x7f") and part not in OPERATOR_WORDS
 
 

@@ -55,11 +55,10 @@ _MYSQL = re.compile(
   | (?P<string>[xXbBnN]?'[^'\\]*+(?:(?:\\[\s\S]?|'')[^'\\]*+)*+'?|"[^"\\]*+(?:(?:\\[\s\S]?|"")[^"\\]*+)*+"?)
   | (?P<name>`[^`]*+(?:``[^`]*+)*+`)
   | (?P<open>`[\s\S]*+)
-  | (?P<member>(?<=[A-Za-z0-9_$\x80-\U0010ffff`]\.){_W}++)
   | (?P<number>0[xX][0-9a-fA-F]*+(?!{_W})
     | 0[bB][01]*+(?!{_W})
     | [0-9]++\.[0-9]*+(?:{_EXPONENT})?+
-    | (?<![A-Za-z0-9_$\x80-\U0010ffff`])\.[0-9]++(?:{_EXPONENT})?+
+    | \.[0-9]++(?:{_EXPONENT})?+
     | [0-9]++(?:{_EXPONENT}|(?!{_W})))
   | (?P<word>@{{0,2}}{_W}++)
   | (?P<end>\*/)
@@ -89,6 +88,7 @@ _POSTGRES = re.compile(
     re.VERBOSE,
 )
 
+_MYSQL_NAME = re.compile(rf"{_W}*+")
 _COMMENT_EDGE = re.compile(r"/\*|\*/")
 
 
@@ -98,20 +98,22 @@ def scan(sql: str, dialect: Dialect) -> Iterator[Token]:
 
 
 def _scan_mysql(sql: str) -> Iterator[Token]:
-    match, position, length, in_hint = _MYSQL.match, 0, len(sql), False
+    match, position, length, in_hint, after_name = _MYSQL.match, 0, len(sql), False, -1
     while position < length and (found := match(sql, position)):
         group, position = found.lastgroup, found.end()
         text = found[group] if group else ""
-        if group == "word" or (group == "member" and not _only_digits(text)):
-            yield WORD, text.lower()
-        elif group == "string":
-            yield A_STRING
-        elif group in {"number", "list", "open", "member"} or text == "?":
-            yield A_VALUE
+        if group in {"word", "name"}:
+            after_name = position
+            yield (WORD if group == "word" else NAME), text.lower()
+        elif group == "number" and position - len(text) == after_name:
+            # A dot directly behind a name: `.5` is no number here, but may begin a name such as `5min`.
+            position = _end_of_name(sql, after_name + 1)
+            yield from _member(sql[after_name + 1 : position])
+            after_name = position
+        elif group in {"string", "number", "list", "open"} or text == "?":
+            yield A_STRING if group == "string" else A_VALUE
         elif group in {"symbol", "note"}:
             yield SYMBOL, text
-        elif group == "name":
-            yield NAME, text.lower()
         elif group == "comment":
             position = _after(sql, "*/", position)
         elif group == "hint":
@@ -166,9 +168,15 @@ def _operators(run: str) -> Iterator[Token]:
         yield A_VALUE
 
 
-def _only_digits(text: str) -> bool:
-    """A name such as `shard.2024` would be a number anywhere else; hiding it is the safe side."""
-    return text.isascii() and text.isdigit()
+def _member(name: str) -> Iterator[Token]:
+    """The dot and the name behind it. A name like the last one in `shard.2024` is a number anywhere else: hide it."""
+    yield SYMBOL, "."
+    yield A_VALUE if name.isascii() and name.isdigit() else (WORD, name.lower())
+
+
+def _end_of_name(sql: str, position: int) -> int:
+    name = _MYSQL_NAME.match(sql, position)
+    return name.end() if name else position
 
 
 def _after(sql: str, closing: str, position: int) -> int:

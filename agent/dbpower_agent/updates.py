@@ -16,6 +16,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable
 
     from dbpower_agent.config import AgentConfig
+    from dbpower_agent.database_config import DatabaseConfig
     from dbpower_agent.sources.base import Source
 
 logger = logging.getLogger(__name__)
@@ -67,8 +68,15 @@ def _wanted(config: AgentConfig, params: dict[str, Any]) -> AgentConfig:
     if problems:
         raise UpdateRefusedError(code="invalid", problems=problems[:20])
     if db_config.password is None:
+        if config.db_config.password is not None and _place(db_config) != _place(config.db_config):
+            detail = "another host, port or socket needs the password again: the present one is not sent elsewhere"
+            raise UpdateRefusedError(code="password_needed", detail=detail)
         db_config = replace(db_config, password=config.db_config.password)
     return config.with_database(db_config, version)
+
+
+def _place(db_config: DatabaseConfig) -> tuple[str, int | None, str | None]:
+    return db_config.effective_host, db_config.port, db_config.socket
 
 
 def refused(error: UpdateRefusedError) -> CommandResult:

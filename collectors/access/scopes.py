@@ -65,7 +65,7 @@ def visible_to(queryset: QuerySet[Row], principal: Principal) -> QuerySet[Row]:
     if principal.is_superuser:
         return queryset
     if queryset.model is Organization:
-        return queryset.filter(pk__in=principal.member_organizations())
+        return permitted(queryset, principal, Permission.ORGANIZATION_VIEW)
     scope = _SCOPES.get(queryset.model)
     if scope is None:
         return queryset.none()
@@ -77,7 +77,10 @@ def permitted(queryset: QuerySet[Row], principal: Principal, permission: Permiss
     if principal.is_superuser:
         return queryset
     if queryset.model is Organization:
-        return queryset.filter(pk__in=principal.organizations(permission))
+        # Whoever belongs to a team sees the organization it is in; to change it takes a role in all of it.
+        is_view = permission is Permission.ORGANIZATION_VIEW
+        ids = principal.member_organizations() if is_view else principal.organizations(permission)
+        return queryset.filter(pk__in=ids)
     scope = _SCOPES.get(queryset.model)
     if scope is None:
         return queryset.none()

@@ -113,6 +113,10 @@ class TenantListViewSet(ListModelMixin, GenericViewSet[Row], Generic[Row]):
         members: dict[str, Any] = serializer.validated_data
         return members
 
+    def require_readable_body(self) -> None:
+        """Read a body that is optional and says nothing: one that cannot be read is still an error."""
+        _ = self.request.data
+
     def require_anywhere(self, permission: Permission) -> None:
         """Raise `PermissionDenied` unless the permission holds somewhere; asked before a body is read."""
         if not self.principal.holds(permission):

@@ -92,7 +92,7 @@ def change_collector(
 ) -> Command | None:
     """Change what is given. A changed configuration gets a version and a command that brings it to the agent, returned.
 
-    A `config` without a password keeps the stored one.
+    A `config` without a password keeps the stored one, unless it leads to another server.
     """
     locked = Collector.objects.select_for_update().get(pk=collector.pk)
     changes: dict[str, Any] = {}
@@ -105,7 +105,7 @@ def change_collector(
     command = None
     if config is not None:
         stored = _stored_config(locked)
-        if "password" not in config and "password" in stored:
+        if "password" not in config and "password" in stored and _same_place(stored, config):
             config = {**config, "password": stored["password"]}
         changes["config"] = configs.encrypt(collector_id=locked.pk, config=config)
         changes["config_version"] = F("config_version") + 1
@@ -124,6 +124,11 @@ def change_collector(
         )
     collector.refresh_from_db()
     return command
+
+
+def _same_place(stored: dict[str, Any], wanted: dict[str, Any]) -> bool:
+    """Tell whether both lead to the same server: a kept password must not be sent to wherever somebody points it."""
+    return all((stored.get(name) or None) == (wanted.get(name) or None) for name in ("host", "port", "socket"))
 
 
 def _stored_config(collector: Collector) -> dict[str, Any]:

@@ -290,10 +290,10 @@ def test_name_and_interval_change_without_touching_the_connection(cast: Cast, vi
 
 
 def test_a_changed_connection_keeps_the_password_and_tells_the_agent(cast: Cast, visit: Visit) -> None:
-    visit(cast.bob).post(reverse(PAGE, args=[cast.collector.pk]), change(cast, db_host="10.0.0.9", tls_mode="require"))
+    visit(cast.bob).post(reverse(PAGE, args=[cast.collector.pk]), change(cast, db_user="other", tls_mode="require"))
     assert stored_config(cast.collector) == {
-        "host": "10.0.0.9",
-        "user": "dbpower",
+        "host": "127.0.0.1",
+        "user": "other",
         "password": CANARY,
         "tls": {"mode": "require"},
     }

@@ -114,7 +114,10 @@ def test_update_config_is_tried_stored_and_used(backend: FakeBackend, tmp_path: 
         eventually(lambda: len(backend.reports) == 3)
         backend.command(4, "update_config", config={**without_password, "options": "x"}, config_version=7)
         eventually(lambda: len(backend.reports) == 4)
-    assert [report["success"] for _, report in backend.reports] == [True, False, True, False]
+        backend.command(5, "update_config", config={**without_password, "host": "elsewhere.invalid"}, config_version=8)
+        eventually(lambda: len(backend.reports) == 5)
+    assert [report["success"] for _, report in backend.reports] == [True, False, True, False, False]
+    assert backend.reports[4][1]["result"]["code"] == "password_needed"
     assert PASSWORD not in json.dumps(backend.reports)
     stored = json.loads(path.read_text())
     assert (stored["config_version"], stored["db_config"]["password"]) == (6, PASSWORD)

@@ -59,11 +59,16 @@ def test_a_database_of_another_team_or_type_is_refused(cast: Cast, whose: str, e
 
 
 def test_a_changed_configuration_gets_a_version_and_keeps_the_password(cast: Cast) -> None:
-    command = change_collector(collector=cast.collector, actor=SOMEBODY, config={"host": "db2"})
+    command = change_collector(collector=cast.collector, actor=SOMEBODY, config={"host": "127.0.0.1", "user": "x"})
     assert command is not None
     assert command.params == {}
     assert cast.collector.config_version == 2
-    assert stored(cast.collector) == {"host": "db2", "password": "canary-database-password"}
+    assert stored(cast.collector) == {"host": "127.0.0.1", "user": "x", "password": "canary-database-password"}
+
+
+def test_a_configuration_that_leads_elsewhere_does_not_take_the_password_along(cast: Cast) -> None:
+    change_collector(collector=cast.collector, actor=SOMEBODY, config={"host": "elsewhere.example.org"})
+    assert stored(cast.collector) == {"host": "elsewhere.example.org"}
 
 
 def test_no_password_reaches_the_audit(cast: Cast) -> None:

@@ -111,7 +111,10 @@ class RegistrationSerializer(TenantSerializer):
 
 
 class CollectorChangeSerializer(TenantSerializer):
-    """What can be changed of a collector. A `config` replaces the stored one; without a password it keeps the stored one."""
+    """What can be changed of a collector. A `config` replaces the stored one.
+
+    Without a password it keeps the stored one, unless it names another host, port or socket: then the agent refuses it.
+    """
 
     name = serializers.CharField(max_length=limits.MAX_NAME_CHARACTERS, required=False)
     collection_interval_minutes = serializers.IntegerField(min_value=1, max_value=1440, required=False)
@@ -210,7 +213,9 @@ class CollectorViewSet(TenantViewSet[Collector]):
     @action(detail=True, methods=["post"], url_path="rotate-key")
     def rotate_key(self, request: Request, pk: str) -> Response:
         """Give the collector a new key. The present one stays good for a day, so that the agent can be changed over."""
-        rotated = collectors.rotate_key(collector=self.get_object(), actor=self.actor)
+        collector = self.get_object()
+        self.require_readable_body()
+        rotated = collectors.rotate_key(collector=collector, actor=self.actor)
         expires_at = rotated.collector.previous_key_expires_at
         return _no_store(
             {"id": rotated.collector.pk, "api_key": rotated.api_key, "previous_key_expires_at": expires_at},
@@ -237,8 +242,7 @@ class CollectorViewSet(TenantViewSet[Collector]):
 
     def _command(self, kind: CommandType) -> Response:
         collector = self.get_object()
-        # The body is optional and says nothing, but one that cannot be read is still an error.
-        _ = self.request.data
+        self.require_readable_body()
         command = commands.request_command(collector=collector, command=kind, actor=self.actor)
         return Response(CommandSerializer(command).data, status=status.HTTP_202_ACCEPTED)
 

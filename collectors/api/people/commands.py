@@ -51,5 +51,7 @@ class CommandViewSet(CollectorRowsMixin[Command], TenantViewSet[Command]):
     @action(detail=True, methods=["post"])
     def cancel(self, request: Request, **kwargs: Any) -> Response:
         """Cancel a command that has not ended."""
-        command = commands.cancel_command(command=self.get_object(), actor=self.actor)
+        asked = self.get_object()
+        self.require_readable_body()
+        command = commands.cancel_command(command=asked, actor=self.actor)
         return Response(CommandSerializer(command).data)
