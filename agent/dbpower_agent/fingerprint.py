@@ -14,7 +14,7 @@ import hashlib
 import re
 from typing import TYPE_CHECKING, Final
 
-from dbpower_agent.folding import LIST, VALUE, Bracket, ends_value, fold
+from dbpower_agent.folding import LIST, VALUE, Bracket, ends_value, fold, is_name
 from dbpower_agent.tokens import TRUNCATED, Dialect, scan
 
 if TYPE_CHECKING:
@@ -94,7 +94,7 @@ def _is_apart(piece: str, before: str, earlier: str, *, names_table: bool) -> bo
         return False
     if before == ".":
         # `5th` is a name behind `table.`, but would be read as `.5` and `th` behind anything else.
-        return piece[0].isdigit() and (not ends_value(earlier) or earlier in {VALUE, ")", "]"})
+        return piece[0].isdigit() and not is_name(earlier)
     if before == ":":
         return not ends_value(piece)
     if piece == "::":
@@ -103,4 +103,6 @@ def _is_apart(piece: str, before: str, earlier: str, *, names_table: bool) -> bo
         return before not in _BEFORE_LIST
     if piece == "(":
         return names_table or not ends_value(before) or before in {VALUE, ")", "]"}
-    return not (piece[0] in ".[" and ends_value(before))
+    if piece == ".":
+        return not (is_name(before) or ends_value(before))
+    return not (piece.startswith("[") and ends_value(before))

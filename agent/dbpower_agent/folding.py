@@ -72,14 +72,17 @@ class Bracket:
         self.parts.append(part)
 
 
+def is_name(part: str) -> bool:
+    """Whether this is a word or a quoted name; a hint may end like one."""
+    last = part[-1:]
+    return (last.isalnum() or last in {"_", "$", "`", '"'} or last > "\x7f") and not part.startswith("/*")
+
+
 def ends_value(part: str | Bracket) -> bool:
     """Whether a sign behind this part is an operator: the part is a name, a value or a bracket."""
     if isinstance(part, Bracket) or part in {VALUE, LIST, ")", "]"}:
         return True
-    last = part[-1:]
-    if part.startswith("/*"):
-        return False
-    return (last.isalnum() or last in {"_", "$", "`", '"'} or last > "\x7f") and part not in OPERATOR_WORDS
+    return part not in OPERATOR_WORDS and is_name(part)
 
 
 class Folding:

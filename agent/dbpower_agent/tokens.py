@@ -44,7 +44,7 @@ _SHARED = r"""
   [\x00-\x20]*+
   (?: \Z
   | (?P<note>/\*(?:repeat\ union(?:\ all)?|truncated)\*/)
-  | (?P<list>\?\+(?=[)\]]|\Z))
+  | (?P<list>(?<=[(\[])\?\+(?=[)\]]|\Z))
 """
 
 _MYSQL = re.compile(
@@ -155,6 +155,9 @@ def _operators(run: str) -> Iterator[Token]:
 
     A question mark at the end is a parameter, but for the operator `@?`: it is how our own output writes a literal.
     """
+    if run == "?+":  # No operator of PostgreSQL, and our own sign for a list.
+        yield from (A_VALUE, (SYMBOL, "+"))
+        return
     marked = len(run) > 1 and run[-1] == "?" and run != "@?"
     body = run[:-1] if marked else run
     if body == "?":

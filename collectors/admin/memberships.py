@@ -31,6 +31,11 @@ class NewMembershipForm(RefusableForm):
         model = Membership
         fields = ["organization", "team", "role"]
 
+    def __init__(self, *args: Any, **kwargs: Any) -> None:
+        super().__init__(*args, **kwargs)
+        # The role that may least comes first.
+        self.initial["role"] = Role.USER.value
+
     def _get_validation_exclusions(self) -> set[str]:
         # The service checks what belongs together and answers alike for known and unknown addresses.
         return {*super()._get_validation_exclusions(), "user"}  # type: ignore[misc] # Django's hook, not in the stubs

@@ -5,22 +5,42 @@ from typing import Any, Final
 
 from django.contrib.auth import update_session_auth_hash
 from django.contrib.auth.views import PasswordChangeView
+from django.core.exceptions import ValidationError
 from django.core.paginator import Paginator
 from django.http import HttpRequest, HttpResponse
 from django.template.response import TemplateResponse
 from django.urls import URLPattern, path, reverse
 from unfold.dataclasses import SearchResult
-from unfold.forms import AdminOwnPasswordChangeForm
+from unfold.forms import AdminOwnPasswordChangeForm, AuthenticationForm
 from unfold.sites import UnfoldAdminSite
 
 from collectors.admin import signed_in
 from collectors.models import AuditEntry
-from collectors.services import people
+from collectors.services import logins, people
 from collectors.services.errors import Refused
 
 _SHOWN_PER_TABLE: Final = 20
 _RECENT: Final = 10
 _LONGEST_SEARCH: Final = 200
+
+
+class SignInForm(AuthenticationForm):
+    """The sign-in form. Every refusal reads the same and is written into the audit."""
+
+    error_messages = {
+        **AuthenticationForm.error_messages,
+        "invalid_login": "The e-mail address or the password is not right, or the account belongs to no organization.",
+    }
+
+    def clean(self) -> dict[str, Any]:
+        """Sign in, or refuse and record it."""
+        try:
+            return super().clean()
+        except ValidationError:
+            email = self.cleaned_data.get("username", "")
+            if self.request is not None:
+                logins.record_refused(email=email, actor=signed_in.actor(self.request))
+            raise
 
 
 class OwnPasswordForm(AdminOwnPasswordChangeForm):
@@ -57,6 +77,7 @@ class ConsoleSite(UnfoldAdminSite):
 
     index_template = "admin/dbpower/home.html"
     index_title = "Home"
+    login_form = SignInForm
     enable_nav_sidebar = True
 
     def __init__(self, name: str = "admin") -> None:

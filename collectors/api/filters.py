@@ -3,9 +3,9 @@
 from datetime import UTC, datetime
 from typing import Any, Final
 
+from django import forms
 from django.db import models
 from django.http import HttpRequest
-from django.utils import timezone
 from django_filters import fields, filters
 from django_filters.rest_framework import DjangoFilterBackend, FilterSet
 from rest_framework.exceptions import ValidationError
@@ -36,13 +36,13 @@ class IdFilter(filters.NumberFilter):
 class _TimeField(fields.IsoDateTimeField):
     """A time in ISO 8601, in UTC from here on."""
 
-    def strptime(self, value: str, format: str) -> datetime:  # noqa: A002 - Django's signature
-        """Return the time. Raises `ValueError` when it lies before or behind all years there are."""
-        moment: datetime = super().strptime(value, format)  # type: ignore[no-untyped-call]
+    def to_python(self, value: Any) -> datetime | None:
+        """Return the time. Raises `ValidationError`, also when it lies before or behind all years there are."""
+        moment: datetime | None = super().to_python(value)
         try:
-            return (moment if timezone.is_aware(moment) else moment.replace(tzinfo=UTC)).astimezone(UTC)
+            return moment and moment.astimezone(UTC)
         except OverflowError as error:
-            raise ValueError("out of range") from error
+            raise forms.ValidationError(self.error_messages["invalid"], code="invalid") from error
 
 
 class TimeFilter(filters.IsoDateTimeFilter):

@@ -38,7 +38,7 @@ def test_there_are_actions_to_walk() -> None:
 
 
 def test_no_action_goes_past_the_gate() -> None:
-    assert list(site.actions) == []
+    assert not any(True for _ in site.actions)
     for table in site._registry.values():
         for kind in ("actions_list", "actions_row", "actions_detail", "actions_submit_line"):
             assert not getattr(table, kind), f"{table} uses Unfold's own {kind}"

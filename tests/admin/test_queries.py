@@ -54,7 +54,9 @@ def test_a_foreign_database_is_like_an_absent_one(cast: Cast, own: Rows, foreign
 
 
 def test_known_gaps_stand_beside_the_numbers(cast: Cast, own: Rows, visit: Visit) -> None:
-    content = visit(cast.carol).get(reverse(PAGE), {"period": "hour", "database": own.database.pk}).content.decode()
+    content = (
+        visit(cast.carol).get(reverse(PAGE), {"period": "hour", "database": str(own.database.pk)}).content.decode()
+    )
     assert "rows of the slow log were gone before they were read (7)" in content
     own.gap.delete()
     assert "Nothing is known to be missing" in visit(cast.carol).get(reverse(PAGE)).content.decode()

@@ -114,9 +114,7 @@ def hidden_until(sql: str, position: int, dialect: Dialect, kept: str) -> int:
     if rest.startswith("/*") and not (mysql and re.match(r"/\*([mM]?!|\+)", rest)):
         return until_comment_ends(sql, position + 2, nests=not mysql)
     tag = None if mysql else re.match(r"\$([A-Za-z_\x80-\U0010ffff][\w\x80-\U0010ffff]*)?\$", rest, re.ASCII)
-    if tag and not re.search(
-        r"(?<![\w$\x80-\U0010ffff])[A-Za-z_\x80-\U0010ffff][\w$\x80-\U0010ffff]*\Z", kept, re.ASCII
-    ):
+    if tag and not re.search(r"[A-Za-z_\x80-\U0010ffff][\w$\x80-\U0010ffff]*\Z", kept, re.ASCII):
         end = rest.find(tag.group(), tag.end())
         return len(sql) if end < 0 else position + end + tag.end()
     return position

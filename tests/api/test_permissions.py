@@ -63,13 +63,14 @@ def test_a_stranger_is_answered_as_if_the_object_did_not_exist(route: Route, pre
 
 
 @pytest.mark.parametrize("route", WITH_ID, ids=str)
-@pytest.mark.parametrize("number", ["0", "9223372036854775807", "9223372036854775808", "9999999999999999999", "9" * 40])
-def test_a_huge_id_is_answered_as_an_absent_one(route: Route, number: str, prepared: Things) -> None:
-    parts = [number if part.startswith("{") else part for part in route.template.split("/")]
+def test_a_huge_id_is_answered_as_an_absent_one(route: Route, prepared: Things) -> None:
+    root = signed_in(prepared.cast.root)
     body = route.body(prepared) if route.body else None
-    answer = signed_in(prepared.cast.root).send(route.method, "/".join(parts), body)
-    assert answer.status_code == 404
-    assert content_of(answer) == {"detail": "Not found.", "code": "not_found", "errors": {}} or is_error(answer)
+    for number in ("0", str(2**63 - 1), str(2**63), "9" * 19, "9" * 40):
+        parts = [number if part.startswith("{") else part for part in route.template.split("/")]
+        answer = root.send(route.method, "/".join(parts), body)
+        assert answer.status_code == 404, number
+        assert is_error(answer), number
 
 
 @pytest.mark.parametrize("route", ROUTES, ids=str)

@@ -109,7 +109,7 @@ def test_the_sign_in_page_refuses_and_lets_in(cast: Cast, sign_in: SignIn, shoot
     page.fill("#id_password", "wrong")
     page.press("#id_password", "Enter")
     expect(page.locator("#login-form")).to_be_visible()
-    assert "Please enter the correct" in page.content()
+    assert "The e-mail address or the password is not right" in page.content()
     shoot(page, "login-refused")
 
 

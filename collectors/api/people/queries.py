@@ -3,6 +3,7 @@
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
+from django.db import OperationalError
 from django.db.models import Q, QuerySet
 from django.utils import timezone
 from django_filters import filters
@@ -18,6 +19,7 @@ from collectors.domain.roles import Permission
 from collectors.domain.sources import Source
 from collectors.models import Bucket, Gap, SlowQuery
 from collectors.services import queries
+from collectors.services.errors import Refused
 
 _ORDERINGS = {
     "total_time_ms": "sum_time_ns",
@@ -129,11 +131,20 @@ class QueryViewSet(TenantListViewSet[Bucket]):
         ordering = asked.validated_data["ordering"]
         sign, name = ("-", ordering[1:]) if ordering.startswith("-") else ("", ordering)
         rows = rows.order_by(sign + _ORDERINGS[name], *queries.TIES)
-        response = self.get_paginated_response(QuerySerializer(self.paginate_queryset(rows), many=True).data)
+        response = self.get_paginated_response(QuerySerializer(self._page(rows), many=True).data)
         response.data["since"] = serializers.DateTimeField().to_representation(since)
         response.data["until"] = serializers.DateTimeField().to_representation(until)
         response.data["completeness"] = self._gaps(asked.validated_data, since, until)
         return response
+
+    def _page(self, rows: QuerySet[Any]) -> Any:
+        try:
+            return self.paginate_queryset(rows)
+        except OperationalError as error:
+            if "integer overflow" not in str(error):
+                raise
+            # SQLite refuses sums beyond 64 bits, which only invented numbers reach.
+            raise Refused("The numbers of this period are too large to be added up.", code="too_large") from error
 
     def _narrowed(self, asked: dict[str, Any]) -> QuerySet[Bucket]:
         buckets = self.get_queryset()
