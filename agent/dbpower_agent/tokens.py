@@ -108,8 +108,10 @@ def _scan_mysql(sql: str) -> Iterator[Token]:
         elif group == "number" and position - len(text) == after_name:
             # A dot directly behind a name: `.5` is no number here, but may begin a name such as `5min`.
             position = _end_of_name(sql, after_name + 1)
-            yield from _member(sql[after_name + 1 : position])
-            after_name = position
+            member = _member(sql[after_name + 1 : position])
+            after_name = -1 if member is A_VALUE else position
+            yield SYMBOL, "."
+            yield member
         elif group in {"string", "number", "list", "open"} or text == "?":
             yield A_STRING if group == "string" else A_VALUE
         elif group in {"symbol", "note"}:
@@ -171,10 +173,9 @@ def _operators(run: str) -> Iterator[Token]:
         yield A_VALUE
 
 
-def _member(name: str) -> Iterator[Token]:
-    """The dot and the name behind it. A name like the last one in `shard.2024` is a number anywhere else: hide it."""
-    yield SYMBOL, "."
-    yield A_VALUE if name.isascii() and name.isdigit() else (WORD, name.lower())
+def _member(name: str) -> Token:
+    """The name behind a dot. One of digits only, as in `shard.2024`, is a number anywhere else: hide it."""
+    return A_VALUE if name.isascii() and name.isdigit() else (WORD, name.lower())
 
 
 def _end_of_name(sql: str, position: int) -> int:

@@ -1,0 +1,197 @@
+"""Lists: their shape, pages, filters, search and order."""
+
+from datetime import timedelta
+from typing import Any
+
+import pytest
+from django.utils import timezone
+
+from collectors.domain.sources import Engine
+from collectors.models import Heartbeat
+from tests.api.callers import content_of, signed_in
+from tests.api.routes import ROUTES, Things
+from tests.cast import Cast, register
+from tests.services.uploading import send, slow_log, slow_query, snapshot, statement
+
+pytestmark = pytest.mark.django_db
+
+PLURALS = {
+    "audit": "entries",
+    "collectors": "collectors",
+    "collectors/{collector_pk}/commands": "commands",
+    "collectors/{collector_pk}/status-changes": "status_changes",
+    "databases": "databases",
+    "memberships": "memberships",
+    "organizations": "organizations",
+    "queries": "queries",
+    "slow-queries": "slow_queries",
+    "teams": "teams",
+    "users": "users",
+}
+LISTS = [route for route in ROUTES if route.method == "GET" and not route.template.endswith("{id}")]
+
+
+@pytest.fixture
+def twelve(cast: Cast) -> Cast:
+    """Twelve collectors of the team Shop, c00 to c11, with the cast's."""
+    for number in range(12):
+        collector, _ = register(cast.shop, f"c{number:02}", Engine.POSTGRES)
+        Heartbeat.objects.filter(pk=collector.pk).update(status="ONLINE" if number % 2 else "ERROR")
+    return cast
+
+
+def names(cast: Cast, query: str, path: str = "collectors") -> list[str]:
+    content = content_of(signed_in(cast.bob).get(path, QUERY_STRING=query))
+    return [row["name"] for row in content[PLURALS[path]]]
+
+
+@pytest.mark.parametrize("route", LISTS, ids=str)
+def test_every_list_has_the_same_shape(prepared: Things, route: Any) -> None:
+    content = content_of(signed_in(prepared.cast.root).get(route.path(prepared.ids)))
+    rows = content[PLURALS[route.template]]
+    assert (content["count"], content["next"], content["previous"]) == (len(rows), None, None)
+    assert rows
+    extra = {"since", "until", "completeness"} if route.template == "queries" else set()
+    assert set(content) == {"count", "next", "previous", PLURALS[route.template], *extra}
+
+
+def test_pages_follow_each_other_and_lead_back(twelve: Cast) -> None:
+    bob = signed_in(twelve.bob)
+    seen: list[str] = []
+    address = "/api/v1/collectors?page_size=5"
+    pages = []
+    while address:
+        path, _, query = address.partition("?")
+        content = content_of(bob.get(path.removeprefix("http://testserver"), QUERY_STRING=query))
+        assert content["count"] == 13
+        pages.append(content)
+        seen += [row["name"] for row in content["collectors"]]
+        address = content["next"]
+    assert len(pages) == 3
+    assert seen == [f"c{number:02}" for number in range(12)] + ["shop-mysql"]
+    assert pages[1]["previous"].endswith("page_size=5")
+    assert bob.get("collectors", QUERY_STRING="page=4&page_size=5").status_code == 404
+
+
+def test_a_page_is_never_larger_than_allowed(twelve: Cast) -> None:
+    assert len(names(twelve, "page_size=1000000")) == 13
+    assert len(names(twelve, "page_size=1")) == 1
+
+
+@pytest.mark.parametrize(
+    ("query", "count"),
+    [
+        ("type=mysql", 1),
+        ("type=postgres", 12),
+        ("status=ONLINE", 6),
+        ("status=ONLINE&status=ERROR", 12),
+        ("status=STARTING", 1),
+        ("auto_collect=true", 13),
+        ("auto_collect=false", 0),
+        ("search=c0", 10),
+        ("search=shop mysql", 1),
+        ("search=nothing", 0),
+        ("type=mysql&search=c0", 0),
+    ],
+)
+def test_collectors_can_be_narrowed(twelve: Cast, query: str, count: int) -> None:
+    assert len(names(twelve, query)) == count
+
+
+def test_filters_by_ids_find_their_rows(twelve: Cast) -> None:
+    for member, number in (
+        ("team_id", twelve.shop.pk),
+        ("organization_id", twelve.example.pk),
+    ):
+        assert len(names(twelve, f"{member}={number}")) == 13
+    assert names(twelve, f"database_id={twelve.collector.database_id}") == ["shop-mysql"]
+    assert names(twelve, f"team_id={twelve.warehouse.pk}") == []
+
+
+def test_order_is_by_allowed_fields_only(twelve: Cast) -> None:
+    forward = names(twelve, "ordering=name")
+    assert names(twelve, "ordering=-name") == forward[::-1]
+    assert names(twelve, "ordering=api_key_hash") == names(twelve, "") == forward
+    assert names(twelve, "ordering=-id")[0] == "c11"
+    assert names(twelve, "ordering=heartbeat__status,-name")[:2] == ["c10", "c08"]
+
+
+def test_a_search_of_many_words_is_refused(twelve: Cast) -> None:
+    answer = signed_in(twelve.bob).get("collectors", QUERY_STRING="search=" + "a+" * 11)
+    assert (answer.status_code, list(content_of(answer)["errors"])) == (400, ["search"])
+
+
+def test_queries_are_listed_with_what_is_missing_from_them(cast: Cast) -> None:
+    body = slow_log(
+        10,
+        2,
+        lost_rows=10,
+        queries=[slow_query(), slow_query(fingerprint_id="1" * 16, fingerprint="delete", query_time=9)],
+    )
+    send(cast.collector, body)
+    content = content_of(signed_in(cast.carol).get("queries"))
+    first = content["queries"][0]
+    assert first == {
+        "fingerprint_id": "1" * 16,
+        "fingerprint": "delete",
+        "database_id": cast.collector.database_id,
+        "database_name": "shop-mysql",
+        "source": "slow_log",
+        "calls": 1,
+        "total_time_ms": 9000.0,
+        "avg_time_ms": 9000.0,
+        "min_time_ms": 9000.0,
+        "max_time_ms": 9000.0,
+        "rows": 2,
+        "rows_examined": 0,
+    }
+    gap = content["completeness"][0]
+    assert (gap["kind"], gap["amount"], gap["database_id"]) == ("lost_rows", 10, cast.collector.database_id)
+
+
+@pytest.mark.parametrize(
+    ("query", "texts"),
+    [
+        ("", ["delete", "select ?"]),
+        ("ordering=calls", ["delete", "select ?"]),
+        ("ordering=-calls", ["select ?", "delete"]),
+        ("ordering=total_time_ms", ["select ?", "delete"]),
+        ("search=DEL", ["delete"]),
+        ("search=0000000000000000", ["select ?"]),
+        ("page_size=1&page=2", ["select ?"]),
+        ("database_id=999999", []),
+    ],
+)
+def test_queries_can_be_ordered_and_narrowed(cast: Cast, query: str, texts: list[str]) -> None:
+    rows = [slow_query(), slow_query(), slow_query(fingerprint_id="1" * 16, fingerprint="delete", query_time=9)]
+    send(cast.collector, slow_log(0, 3, queries=rows))
+    content = content_of(signed_in(cast.carol).get("queries", QUERY_STRING=query))
+    assert [row["fingerprint"] for row in content["queries"]] == texts
+
+
+def test_queries_of_a_period(cast: Cast) -> None:
+    send(cast.collector, slow_log(0, 1, queries=[slow_query(age_seconds=7200)]))
+    carol = signed_in(cast.carol)
+    hour = (timezone.now() - timedelta(hours=1)).isoformat().replace("+", "%2B")
+    assert content_of(carol.get("queries"))["count"] == 1
+    assert content_of(carol.get("queries", QUERY_STRING=f"since={hour}"))["count"] == 0
+    assert content_of(carol.get("queries", QUERY_STRING=f"until={hour}"))["count"] == 1
+    assert content_of(carol.get("slow-queries", QUERY_STRING=f"since={hour}"))["count"] == 0
+    assert content_of(carol.get("slow-queries", QUERY_STRING=f"until={hour}"))["count"] == 1
+
+
+def test_a_query_without_its_text_is_listed(cast: Cast) -> None:
+    send(cast.warehouse_collector, snapshot(1))
+    send(cast.warehouse_collector, snapshot(2, statement("a", 3)))
+    row = content_of(signed_in(cast.dave).get("queries"))["queries"][0]
+    assert (row["fingerprint"], row["fingerprint_id"], row["calls"]) == (None, None, 3)
+
+
+def test_slow_queries_are_listed_newest_first(cast: Cast) -> None:
+    send(cast.collector, slow_log(0, 2, queries=[slow_query(age_seconds=50), slow_query(age_seconds=10, user="root")]))
+    carol = signed_in(cast.carol)
+    rows = content_of(carol.get("slow-queries"))["slow_queries"]
+    assert [row["user"] for row in rows] == ["root", "app"]
+    assert (rows[0]["query_time_ms"], rows[0]["fingerprint"], rows[0]["database"]) == (500.0, "select ?", "shop")
+    assert content_of(carol.get("slow-queries", QUERY_STRING="user=app"))["count"] == 1
+    assert content_of(carol.get("slow-queries", QUERY_STRING="fingerprint_id=" + "0" * 16))["count"] == 2
