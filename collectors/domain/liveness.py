@@ -70,14 +70,20 @@ def settled_statuses(beat_has_error: bool, reported_auto_collect: bool | None) -
 
 
 def is_online(
-    last_heartbeat: datetime | None, *, now: datetime, accepting_since: datetime | None, offline_after: timedelta
+    last_heartbeat: datetime | None,
+    *,
+    status: Status,
+    now: datetime,
+    accepting_since: datetime | None,
+    offline_after: timedelta,
 ) -> bool:
     """Tell whether the collector's deadline lies ahead. Whoever was never heard is not online.
 
     After an outage of the control plane nobody is held to a deadline that could not have been met: time counts from
-    `accepting_since`, when heartbeats were accepted again, if that is later.
+    `accepting_since`, when heartbeats were accepted again, if that is later. That is for those who were well when the outage
+    began; OFFLINE and STOPPED say nothing of the kind, so there the last heartbeat alone counts.
     """
     if last_heartbeat is None:
         return False
-    since = max(last_heartbeat, accepting_since) if accepting_since else last_heartbeat
+    since = max(last_heartbeat, accepting_since) if accepting_since and status in SWEPT else last_heartbeat
     return now < since + offline_after

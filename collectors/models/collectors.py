@@ -77,6 +77,7 @@ class Collector(models.Model):
             accepting_since = ControlPlane.objects.accepting_since()
         return liveness.is_online(
             self.heartbeat.last_heartbeat,
+            status=liveness.Status(self.heartbeat.status),
             now=now,
             accepting_since=accepting_since,
             offline_after=timedelta(seconds=settings.DBPOWER_OFFLINE_AFTER_SECONDS),

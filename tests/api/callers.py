@@ -83,7 +83,7 @@ def caller(cast: Cast, name: str) -> Caller:
     return with_key(cast.key) if name == "key" else signed_in(getattr(cast, name))
 
 
-def content_of(answer: HttpResponse) -> Any:
+def content_of(answer: Any) -> Any:
     """Return the answer's JSON."""
     return json.loads(answer.content)
 

@@ -38,7 +38,8 @@ def test_registering_shows_the_key_this_once(cast: Cast) -> None:
 
 def test_a_configuration_may_be_left_out_and_every_member_of_it(cast: Cast) -> None:
     bob = signed_in(cast.bob)
-    for config in ({}, {"host": ""}, {"socket": "/run/mysqld.sock"}, {"tls": {}}):
+    configs: list[dict[str, object]] = [{}, {"host": ""}, {"socket": "/run/mysqld.sock"}, {"tls": {}}]
+    for config in configs:
         body = {"name": "x", "type": "mysql", "team_id": cast.shop.pk, "config": config}
         assert content_of(bob.post("collectors/register", body))["config"] == config
     assert (

@@ -96,4 +96,12 @@ def test_online_means_that_the_deadline_lies_ahead(
 ) -> None:
     heard = None if heard_ago is None else NOW - timedelta(seconds=heard_ago)
     accepting = None if accepting_ago is None else NOW - timedelta(seconds=accepting_ago)
-    assert is_online(heard, now=NOW, accepting_since=accepting, offline_after=DEADLINE) is online
+    seen = is_online(heard, status=Status.ONLINE, now=NOW, accepting_since=accepting, offline_after=DEADLINE)
+    assert seen is online
+
+
+@pytest.mark.parametrize("status", [Status.OFFLINE, Status.STOPPED])
+def test_an_outage_of_ours_does_not_bring_back_who_was_silent_before_it(status: Status) -> None:
+    long_ago, just_now = NOW - timedelta(hours=2), NOW - timedelta(seconds=1)
+    assert not is_online(long_ago, status=status, now=NOW, accepting_since=just_now, offline_after=DEADLINE)
+    assert is_online(just_now, status=status, now=NOW, accepting_since=just_now, offline_after=DEADLINE)
