@@ -57,9 +57,20 @@ def test_details_have_what_the_agent_reported(cast: Cast) -> None:
     assert datetime.fromisoformat(details["created_at"]).tzinfo is not None
 
 
-@pytest.mark.parametrize(("heard", "accepting", "online"), [(100, 3600, True), (130, 3600, False), (130, 60, True)])
-def test_is_online_tells_the_truth_whatever_the_status(cast: Cast, heard: int, accepting: int, online: bool) -> None:
-    Heartbeat.objects.update(status="STOPPED", last_heartbeat=Now() - timedelta(seconds=heard))
+@pytest.mark.parametrize(
+    ("status", "heard", "accepting", "online"),
+    [
+        ("STOPPED", 100, 3600, True),
+        ("STOPPED", 130, 3600, False),
+        ("ONLINE", 130, 3600, False),
+        ("ONLINE", 130, 60, True),
+        ("STOPPED", 130, 60, False),
+    ],
+)
+def test_is_online_tells_the_truth_whatever_the_status(
+    cast: Cast, status: str, heard: int, accepting: int, online: bool
+) -> None:
+    Heartbeat.objects.update(status=status, last_heartbeat=Now() - timedelta(seconds=heard))
     ControlPlane.objects.update(accepting_since=Now() - timedelta(seconds=accepting))
     bob = signed_in(cast.bob)
     assert content_of(bob.get(f"collectors/{cast.collector.pk}"))["is_online"] is online

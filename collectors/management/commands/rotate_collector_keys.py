@@ -2,7 +2,7 @@
 
 import json
 from datetime import timedelta
-from typing import Any
+from typing import Any, Final
 
 from django.core.management import BaseCommand, CommandError
 from django.core.management.base import CommandParser
@@ -13,6 +13,9 @@ from collectors.domain import limits
 from collectors.domain.actors import Actor
 from collectors.models import Collector
 from collectors.services.collectors import rotate_key
+
+_MAX_OVERLAP_HOURS: Final = 24 * 365
+_MAX_DAYS: Final = 36_500
 
 
 class Command(BaseCommand):
@@ -37,8 +40,8 @@ class Command(BaseCommand):
 
     def handle(self, *args: Any, **options: Any) -> None:
         """Rotate the selected collectors' keys."""
-        if options["overlap_hours"] < 0:
-            raise CommandError("--overlap-hours cannot be negative.")
+        if not 0 <= options["overlap_hours"] <= _MAX_OVERLAP_HOURS:
+            raise CommandError(f"--overlap-hours is a number from 0 to {_MAX_OVERLAP_HOURS}.")
         collectors = self._selected(options).order_by("pk")
         if not collectors.exists():
             raise CommandError("No collector is selected by these options.")
@@ -64,5 +67,7 @@ class Command(BaseCommand):
             raise CommandError("Say which: --collector, --team, --organization, --older-than or --all.")
         collectors = Collector.objects.filter(**given)
         if options["older_than"] is not None:
+            if not 0 <= options["older_than"] <= _MAX_DAYS:
+                raise CommandError(f"--older-than is a number of days from 0 to {_MAX_DAYS}.")
             collectors = collectors.filter(api_key_created_at__lt=Now() - timedelta(days=options["older_than"]))
         return collectors

@@ -1,0 +1,87 @@
+"""`manage.py rotate_collector_keys`."""
+
+import json
+from datetime import timedelta
+
+import pytest
+from django.core.management import CommandError
+from django.db.models.functions import Now
+from django.utils import timezone
+
+from collectors.models import AuditEntry, Collector
+from tests.cast import Cast
+from tests.management.calling import call
+
+pytestmark = pytest.mark.django_db
+NAME = "rotate_collector_keys"
+
+
+def hashes() -> list[str]:
+    return list(Collector.objects.order_by("pk").values_list("api_key_hash", flat=True))
+
+
+def rotated(*options: str) -> dict[int, str]:
+    lines = call(NAME, *options, "--show-keys").splitlines()
+    return {row["collector_id"]: row["api_key"] for row in map(json.loads, lines)}
+
+
+def test_new_keys_work_and_the_old_ones_for_the_overlap(cast: Cast) -> None:
+    keys = rotated("--collector", str(cast.collector.pk), "--overlap-hours", "2")
+    assert list(keys) == [cast.collector.pk]
+    collector = Collector.objects.get(pk=cast.collector.pk)
+    assert collector.verify_api_key(keys[collector.pk])
+    assert collector.verify_api_key(cast.key)
+    assert collector.previous_key_expires_at is not None
+    assert abs(collector.previous_key_expires_at - timezone.now() - timedelta(hours=2)) < timedelta(seconds=5)
+    assert AuditEntry.objects.latest("pk").actor == "manage.py rotate_collector_keys"
+
+
+def test_without_overlap_the_old_key_ends_at_once(cast: Cast) -> None:
+    rotated("--collector", str(cast.collector.pk), "--overlap-hours", "0")
+    assert not Collector.objects.get(pk=cast.collector.pk).verify_api_key(cast.key)
+
+
+def test_a_selection_is_a_team_an_organization_an_age_or_all(cast: Cast) -> None:
+    Collector.objects.filter(pk=cast.warehouse_collector.pk).update(api_key_created_at=Now() - timedelta(days=40))
+    assert set(rotated("--team", str(cast.shop.pk))) == {cast.collector.pk}
+    assert set(rotated("--older-than", "30")) == {cast.warehouse_collector.pk}
+    assert set(rotated("--organization", str(cast.example.pk))) == {cast.collector.pk, cast.warehouse_collector.pk}
+    assert len(rotated("--all")) == 3
+    with pytest.raises(CommandError, match="No collector is selected"):
+        rotated("--all", "--older-than", "30")
+
+
+def test_a_dry_run_names_them_and_changes_nothing(cast: Cast) -> None:
+    before = hashes()
+    printed = call(NAME, "--all", "--dry-run")
+    assert printed.count("would rotate collector") == 3
+    assert hashes() == before
+    assert "collector_" not in printed
+
+
+def test_no_key_is_printed_or_lost_unless_it_was_asked_for(cast: Cast) -> None:
+    before = hashes()
+    with pytest.raises(CommandError, match="--show-keys"):
+        call(NAME, "--all")
+    assert hashes() == before
+
+
+@pytest.mark.parametrize(
+    "options",
+    [
+        (),
+        ("--show-keys",),
+        ("--all", "--overlap-hours", "-1"),
+        ("--all", "--overlap-hours", "nan"),
+        ("--all", "--overlap-hours", "1e12"),
+        ("--older-than", "-1"),
+        ("--older-than", "999999999999"),
+        ("--collector", "999999"),
+        ("--collector", "99999999999999999999"),
+    ],
+)
+def test_options_that_make_no_sense_are_refused_and_change_nothing(cast: Cast, options: tuple[str, ...]) -> None:
+    before = hashes()
+    with pytest.raises(CommandError):
+        call(NAME, *options, "--dry-run")
+    assert hashes() == before
