@@ -183,7 +183,6 @@ class Room:
         for entry in self.tmpfs:
             inside, _, options = entry.partition(":")
             lines += [f"mkdir -p {root}{inside}", f"mount -t tmpfs -o {options or 'mode=1777'} tmpfs {root}{inside}"]
-        lines.append(f"touch {root}/run/room-is-made")
         if self.read_only:
             lines += [f"mount -o remount,ro {root}/run", f"mount -o remount,ro,bind {root}"]
         return "\n".join(lines)
@@ -192,8 +191,9 @@ class Room:
         deadline = time.monotonic() + 30
         while self._keeper.poll() is None and time.monotonic() < deadline:
             inside = descendants(self._keeper.pid)
-            if inside and Path(f"/proc/{inside[-1]}/root{self._work}/root/run/room-is-made").exists():
-                self._first = inside[-1]
+            # The first process inside makes the mounts, and then becomes `sleep`.
+            if inside and _name_of(inside[0]) == "sleep":
+                self._first = inside[0]
                 return
             time.sleep(0.02)
         raise StepFailedError("the room could not be made")
@@ -320,6 +320,12 @@ def eventually(check: Callable[[], object], seconds: float = 30.0) -> None:
         if time.monotonic() > deadline:
             raise AssertionError(f"not within {seconds} s: {problem}")
         time.sleep(0.2)
+
+
+def _name_of(pid: int) -> str:
+    with contextlib.suppress(OSError):
+        return Path(f"/proc/{pid}/comm").read_text().strip()
+    return ""
 
 
 def _network() -> dict[str, Path]:

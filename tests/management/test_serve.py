@@ -87,7 +87,8 @@ def test_a_taken_port_is_said_and_nothing_is_left_running(control_plane: Control
         check=False,
     )
     assert done.returncode == 1
-    assert "web ended with" in done.stderr
+    assert f"Cannot listen on 127.0.0.1 port {control_plane.port}" in done.stderr
+    assert "--port or PORT" in done.stderr
     assert requests.get(f"{control_plane.address}/health/live", timeout=5, proxies={"http": ""}).ok
 
 

@@ -1,7 +1,9 @@
 """`manage.py serve`: the whole control plane from one command."""
 
+import contextlib
 import os
 import signal
+import socket
 import subprocess
 import sys
 import time
@@ -37,6 +39,7 @@ class Command(BaseCommand):
         """Run until stopped."""
         self.running = True
         self.children: dict[str, subprocess.Popen[bytes]] = {}
+        _require_free(options["host"], options["port"])
         for number in (signal.SIGINT, signal.SIGTERM):
             signal.signal(number, self._stop)
         if not options["no_migrate"]:
@@ -97,11 +100,22 @@ class Command(BaseCommand):
             if child.poll() is None:
                 child.terminate()
         for child in self.children.values():
-            try:
+            with contextlib.suppress(subprocess.TimeoutExpired):
                 child.wait(max(0.1, deadline - time.monotonic()))
-            except subprocess.TimeoutExpired:
+            # What is left of its session: itself when it is too slow, its own children when it was killed.
+            with contextlib.suppress(ProcessLookupError):
                 os.killpg(child.pid, signal.SIGKILL)
-                child.wait()
+            child.wait()
 
     def _stop(self, number: int, frame: FrameType | None) -> None:
         self.running = False
+
+
+def _require_free(host: str, port: int) -> None:
+    """Refuse a port that somebody listens on: the web server would share it with a process of the same user, silently."""
+    family = socket.AF_INET6 if ":" in host else socket.AF_INET
+    try:
+        socket.create_server((host, port), family=family).close()
+    except OSError as error:
+        message = f"Cannot listen on {host} port {port}: {error.strerror}. Choose another with --port or PORT."
+        raise CommandError(message) from error
