@@ -14,9 +14,8 @@ import hashlib
 import re
 from typing import TYPE_CHECKING, Final
 
-from dbpower_agent.folding import LIST, VALUE, Bracket, Folding, ends_value, is_name
-from dbpower_agent.folding_mysql import MySQLFolding
-from dbpower_agent.tokens import NO_OWNERS, TRUNCATED, Dialect, scan
+from dbpower_agent.folding import LIST, VALUE, Bracket, ends_value, fold, is_name
+from dbpower_agent.tokens import TRUNCATED, Dialect, scan
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -36,10 +35,7 @@ def fingerprint(sql: str, *, dialect: Dialect = "mysql") -> str:
     """Return the fingerprint of a statement: never an exception, never a literal, and no longer than MAX_CHARACTERS."""
     if dialect == "mysql" and _ADMINISTRATOR.fullmatch(plain := sql.strip("; \t\r\n")):
         return " ".join(plain.split())
-    folding = MySQLFolding() if dialect == "mysql" else Folding()
-    for token in scan(sql, dialect):
-        folding.take(token)
-    return _write(_pieces(folding.finish()))
+    return _write(_pieces(fold(scan(sql, dialect), dialect)))
 
 
 def fingerprint_id(fingerprint: str) -> str:
@@ -98,7 +94,7 @@ def _is_apart(piece: str, before: str, earlier: str, *, names_table: bool) -> bo
         return False
     if before == ".":
         # `5th` is a name behind `table.`, but would be read as `.5` and `th` behind anything else.
-        return piece[0].isdigit() and (earlier in NO_OWNERS or not is_name(earlier))
+        return piece[0].isdigit() and not is_name(earlier)
     if before == ":":
         return not ends_value(piece)
     if piece == "::":

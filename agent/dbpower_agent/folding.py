@@ -6,19 +6,12 @@ content of a bracket is looked at once, however deep it lies, and the time stays
 
 from __future__ import annotations
 
-from typing import Final
+from typing import TYPE_CHECKING, Final
 
-from dbpower_agent.tokens import (
-    A_STRING,
-    A_VALUE,
-    CONSTANTS,
-    REPEAT_UNION,
-    REPEAT_UNION_ALL,
-    SYMBOL,
-    WORD,
-    Dialect,
-    Token,
-)
+from dbpower_agent.tokens import A_STRING, A_VALUE, REPEAT_UNION, REPEAT_UNION_ALL, SYMBOL, WORD, Dialect, Token
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable
 
 VALUE: Final = "?"
 LIST: Final = "?+"  # One or more values.
@@ -28,12 +21,21 @@ _BEFORE_LIST: Final = {"(": "in", "[": "array"}
 _BEFORE_ROW: Final = frozenset({"values", "value"})
 _BETWEEN_ROWS: Final = frozenset({",", "row"})
 _SUBQUERIES: Final = frozenset({"select", "with", "values", "table"})
+_CONSTANTS: Final = frozenset({"null", "true", "false"})
+_AFTER_UNION: Final = frozenset({"order", "limit", ";"})
 
 # Words that end no value: a sign behind them belongs to the number, a parenthesis behind them holds no arguments.
 OPERATOR_WORDS: Final = frozenset(
     """all and as between by case check default distinct div else except exists explain filter from having ilike in
     intersect interval is join lateral like limit not offset on only or over recursive regexp return returning rlike
     select set similar then union using when where with xor""".split()
+)
+
+_INTRODUCERS: Final = frozenset(
+    f"_{charset}"
+    for charset in """armscii8 ascii big5 binary cp1250 cp1251 cp1256 cp1257 cp850 cp852 cp866 cp932 dec8 eucjpms euckr
+    gb18030 gb2312 gbk geostd8 greek hebrew hp8 keybcs2 koi8r koi8u latin1 latin2 latin5 latin7 macce macroman sjis
+    swe7 tis620 ucs2 ujis utf16 utf16le utf32 utf8 utf8mb3 utf8mb4""".split()
 )
 
 
@@ -65,17 +67,15 @@ class Bracket:
 
     def add(self, part: str) -> None:
         """Append a part. Nothing but a comma, or ROW, stands between two rows of the same VALUES."""
-        if part not in _BETWEEN_ROWS and part != ";":
+        if part not in _BETWEEN_ROWS:
             self.rows = None
         self.parts.append(part)
 
 
 def is_name(part: str) -> bool:
-    """Whether this is a word or a quoted name. A hint may end like one, and a backtick may stand alone."""
-    if part.startswith("/*") or part == "`":
-        return False
+    """Whether this is a word or a quoted name; a hint may end like one."""
     last = part[-1:]
-    return last.isalnum() or last in {"_", "$", "`", '"'} or last > "\x7f"
+    return (last.isalnum() or last in {"_", "$", "`", '"'} or last > "\x7f") and not part.startswith("/*")
 
 
 def ends_value(part: str | Bracket) -> bool:
@@ -88,7 +88,7 @@ def ends_value(part: str | Bracket) -> bool:
 class Folding:
     """Takes the tokens of one statement, one after the other, and returns it folded at the end."""
 
-    keeps_tests = True  # `is null` is written as it is; otherwise as `is ?`.
+    _keeps_tests = True  # `is null` is written as it is; otherwise as `is ?`.
 
     def __init__(self) -> None:
         self._open = [Bracket("")]
@@ -103,11 +103,11 @@ class Folding:
         if token is A_STRING and after_string:
             return  # 'a' 'b' is one string.
         if token is A_STRING or token is A_VALUE:
-            self.value(bracket)
+            self._value(bracket)
         elif kind == WORD and bracket.before() != ".":
-            self.word(bracket, text)
+            self._word(bracket, text)
         elif kind == SYMBOL:
-            self.symbol(bracket, text)
+            self._symbol(bracket, text)
         else:
             bracket.add(text)
 
@@ -117,27 +117,26 @@ class Folding:
             _without_loose_end(self._open[-1])
             self._close()
         statement = self._open[0]
-        without_end(statement)
-        self.complete(statement)
-        leading = next((index for index, part in enumerate(statement.parts) if part != ";"), 0)
-        del statement.parts[:leading]
+        _without_loose_end(statement)
+        self._complete(statement)
+        _without_semicolons(statement.parts)
         return statement
 
-    def value(self, bracket: Bracket) -> None:
+    def _value(self, bracket: Bracket) -> None:
         parts = bracket.parts
         while bracket.before() in {"-", "+"} and not ends_value(bracket.before(2)):
             parts.pop()
         bracket.add(VALUE)
 
-    def word(self, bracket: Bracket, word: str) -> None:
-        if word in CONSTANTS and not (self.keeps_tests and _is_test(bracket, word)):
-            self.value(bracket)
+    def _word(self, bracket: Bracket, word: str) -> None:
+        if word in _CONSTANTS and not (self._keeps_tests and _is_test(bracket, word)):
+            self._value(bracket)
             return
         if not bracket.parts and word in _SUBQUERIES:
             bracket.items = None
         bracket.add(word)
 
-    def symbol(self, bracket: Bracket, symbol: str) -> None:
+    def _symbol(self, bracket: Bracket, symbol: str) -> None:
         if symbol in _CLOSING:
             is_list = bracket.before() == _BEFORE_LIST[symbol]
             self._open.append(Bracket(symbol, is_list=is_list, is_row=symbol == "(" and _begins_row(bracket)))
@@ -152,8 +151,8 @@ class Folding:
     def _close(self) -> None:
         """Hang the innermost bracket into the one around it, unless it is a row that was there already."""
         bracket, parent = self._open.pop(), self._open[-1]
-        self.complete(bracket)
-        bracket.identity = self.number(bracket.parts, bracket.opening)
+        self._complete(bracket)
+        bracket.identity = self._number(bracket.parts, bracket.opening)
         if bracket.is_row and parent.rows is not None:
             cut_off = parent.rows and not bracket.parts and not bracket.closing
             if cut_off or bracket.identity in parent.rows:
@@ -164,7 +163,7 @@ class Folding:
             parent.rows = None
         parent.parts.append(bracket)
 
-    def complete(self, bracket: Bracket) -> None:
+    def _complete(self, bracket: Bracket) -> None:
         if bracket.items is not None:
             self._end_item(bracket, bracket.items)
         bracket.holds_values = _holds_values(bracket.parts)
@@ -175,16 +174,92 @@ class Folding:
         """Take the last item of a list out again if it is empty or was there before."""
         begin = bracket.item
         first = begin + (bracket.parts[begin : begin + 1] == [","])
-        identity = self.number(bracket.parts[first:])
+        identity = self._number(bracket.parts[first:])
         if first == len(bracket.parts) or identity in items:
             del bracket.parts[begin:]
         items.add(identity)
         bracket.item = len(bracket.parts)
 
-    def number(self, parts: list[str | Bracket], opening: str = "") -> int:
+    def _number(self, parts: list[str | Bracket], opening: str = "") -> int:
         """The number of this content: the same for the same content, never 0."""
         content = (opening, *(part if isinstance(part, str) else part.identity for part in parts))
         return self._numbers.setdefault(content, len(self._numbers) + 1)
+
+
+class MySQLFolding(Folding):
+    """Adds the conventions of pt-fingerprint."""
+
+    _keeps_tests = False
+
+    def finish(self) -> Bracket:
+        """`call name(...)` keeps the name only, `use name` not even that."""
+        statement = super().finish()
+        parts = statement.parts
+        if parts[:1] == ["call"]:
+            end = next((index for index, part in enumerate(parts) if isinstance(part, Bracket)), len(parts))
+            del parts[end:]
+            _without_semicolons(parts)
+        elif parts[:1] == ["use"] and len(parts) == 2 and ends_value(parts[1]):
+            parts[1] = VALUE
+        return statement
+
+    def _value(self, bracket: Bracket) -> None:
+        while bracket.before() in _INTRODUCERS:
+            bracket.parts.pop()  # The charset of the string that follows.
+        super()._value(bracket)
+        parts = bracket.parts
+        if bracket.items is None and parts[-4:-2] == ["limit", VALUE] and parts[-2] in {",", "offset"}:
+            del parts[-2:]
+
+    def _word(self, bracket: Bracket, word: str) -> None:
+        if word == "asc":
+            return  # Holds anyway, and is no name.
+        if word == "select" and bracket.select < 0:
+            bracket.select = len(bracket.parts)
+        elif word == "union":
+            self._end_select(bracket)
+            bracket.union = len(bracket.parts)
+        elif word in _AFTER_UNION:
+            self._end_union(bracket)
+        super()._word(bracket, word)
+
+    def _symbol(self, bracket: Bracket, symbol: str) -> None:
+        if symbol in _AFTER_UNION:
+            self._end_union(bracket)
+            bracket.select = -1
+        super()._symbol(bracket, symbol)
+
+    def _complete(self, bracket: Bracket) -> None:
+        self._end_union(bracket)
+        super()._complete(bracket)
+
+    def _end_union(self, bracket: Bracket) -> None:
+        if bracket.union >= 0:
+            self._end_select(bracket)
+            bracket.union, bracket.previous = -1, 0
+
+    def _end_select(self, bracket: Bracket) -> None:
+        """Take the last select of a union out again if it repeats the one before, and note that once."""
+        if bracket.select < 0:
+            return
+        parts, select, bracket.select = bracket.parts, bracket.select, -1
+        identity = self._number(parts[select:])
+        note = _note_of_union(parts[bracket.union : select]) if bracket.union >= 0 else ""
+        if note and identity == bracket.previous and bracket.noted in {"", note}:
+            del parts[bracket.union :]
+            if not bracket.noted:
+                bracket.noted = note
+                parts.append(note)
+        else:
+            bracket.previous, bracket.noted = identity, ""
+
+
+def fold(tokens: Iterable[Token], dialect: Dialect) -> Bracket:
+    """Return the statement as a tree without what two calls of it may have different."""
+    folding = MySQLFolding() if dialect == "mysql" else Folding()
+    for token in tokens:
+        folding.take(token)
+    return folding.finish()
 
 
 def _is_test(bracket: Bracket, word: str) -> bool:
@@ -213,6 +288,10 @@ def _holds_values(parts: list[str | Bracket]) -> bool:
     return some
 
 
+def _note_of_union(joint: list[str | Bracket]) -> str:
+    return {1: REPEAT_UNION, 2: REPEAT_UNION_ALL if joint[-1] == "all" else ""}.get(len(joint), "")
+
+
 def _without_loose_end(bracket: Bracket) -> None:
     """Take away the comma behind the last row, where the row it announces is missing."""
     while bracket.is_row and bracket.before() == ",":
@@ -221,11 +300,8 @@ def _without_loose_end(bracket: Bracket) -> None:
         bracket.parts.pop()
 
 
-def without_end(statement: Bracket) -> None:
-    """Take away semicolons at the end, and what is loose before them."""
-    length = -1
-    while length != len(statement.parts):
-        length = len(statement.parts)
-        _without_loose_end(statement)
-        if statement.before() == ";":
-            statement.parts.pop()
+def _without_semicolons(parts: list[str | Bracket]) -> None:
+    while parts[-1:] == [";"]:
+        parts.pop()
+    leading = next((index for index, part in enumerate(parts) if part != ";"), 0)
+    del parts[:leading]

@@ -32,17 +32,13 @@ SYMBOL: Final = 3  # An operator, a bracket, a comma, the edge of a hint, or a n
 A_VALUE: Final[Token] = (4, "?")
 A_STRING: Final[Token] = (5, "?")  # Joins the string right before it.
 
-# Words that are taken for a value, or left out: what stands behind a dot after one of them is not a member of it.
-CONSTANTS: Final = frozenset({"null", "true", "false"})
-NO_OWNERS: Final = CONSTANTS | {"asc"}
-
 # Characters of MySQL names; anything beyond ASCII may be part of a name in both dialects.
 _W = r"[A-Za-z0-9_$\x80-\U0010ffff]"
 _W0 = r"[A-Za-z_\x80-\U0010ffff]"
 
 # The exponent may be cut off: "98765e" at the end of the text is a number, not a name.
 _EXPONENT = rf"[eE](?:[+-]?[0-9]++|[+-]?\Z|(?!{_W}))"
-_OPERATOR = r"(?:(?!--|/\*)[-+*/<>=~!@#%^&|?])++"
+_OPERATOR = r"(?:(?!--|/\*)[-+*/<>=~!@#%^&|`?])++"
 
 _SHARED = r"""
   [\x00-\x20]*+
@@ -107,10 +103,9 @@ def _scan_mysql(sql: str) -> Iterator[Token]:
         group, position = found.lastgroup, found.end()
         text = found[group] if group else ""
         if group in {"word", "name"}:
-            text = text.lower()
-            after_name = -1 if text in NO_OWNERS else position
-            yield (WORD if group == "word" else NAME), text
-        elif group == "number" and text[0] == "." and position - len(text) == after_name:
+            after_name = position
+            yield (WORD if group == "word" else NAME), text.lower()
+        elif group == "number" and position - len(text) == after_name:
             # A dot directly behind a name: `.5` is no number here, but may begin a name such as `5min`.
             position = _end_of_name(sql, after_name + 1)
             member = _member(sql[after_name + 1 : position])
@@ -158,19 +153,23 @@ def _scan_postgres(sql: str) -> Iterator[Token]:
 
 
 def _operators(run: str) -> Iterator[Token]:
-    """PostgreSQL takes the longest run, but `=-` ends before the sign unless a character of `~!@#%^&|?` is in it.
+    """PostgreSQL takes the longest run, but `=-` ends before the sign unless a character of `~!@#%^&|`?` is in it.
 
-    Question marks at the end are values, but for the operator `@?`: it is how our own output writes them.
+    A question mark at the end is a parameter, but for the operator `@?`: it is how our own output writes a literal.
     """
-    body = run if run == "@?" else run.rstrip("?")
-    operator = body if any(character in "~!@#%^&|?" for character in body) else body.rstrip("+-") or body[:1]
-    if operator == "?+":  # No operator of PostgreSQL, but our own sign for a list.
+    if run == "?+":  # No operator of PostgreSQL, and our own sign for a list.
         yield from (A_VALUE, (SYMBOL, "+"))
-    elif operator:
+        return
+    marked = len(run) > 1 and run[-1] == "?" and run != "@?"
+    body = run[:-1] if marked else run
+    if body == "?":
+        yield A_VALUE
+    else:
+        operator = body if any(character in "~!@#%^&|`?" for character in body) else body.rstrip("+-") or body[0]
         yield SYMBOL, operator
-    for sign in body[len(operator) :]:
-        yield SYMBOL, sign
-    for _ in run[len(body) :]:
+        for sign in body[len(operator) :]:
+            yield SYMBOL, sign
+    if marked:
         yield A_VALUE
 
 

@@ -107,23 +107,17 @@ def hidden_until(sql: str, position: int, dialect: Dialect, kept: str) -> int:
     """Where the literal or comment ends that begins at `position`; `position` itself if there is none."""
     mysql, rest = dialect == "mysql", sql[position:]
     if rest[0] == "'" or (mysql and rest[0] == '"'):
-        return until_quote(sql, position + 1, rest[0], backslash=mysql or word_at_end(kept) in {"e", "E"})
+        escape = re.search(r"(?<![\w$\x80-\U0010ffff])e\Z", kept, re.ASCII | re.IGNORECASE)
+        return until_quote(sql, position + 1, rest[0], backslash=mysql or bool(escape))
     if re.match(r"#|--([\x00- ]|\Z)" if mysql else "--", rest):
         return position + len(re.match(r"[^\n]*" if mysql else r"[^\n\r]*", rest).group())  # type: ignore[union-attr]
     if rest.startswith("/*") and not (mysql and re.match(r"/\*([mM]?!|\+)", rest)):
         return until_comment_ends(sql, position + 2, nests=not mysql)
     tag = None if mysql else re.match(r"\$([A-Za-z_\x80-\U0010ffff][\w\x80-\U0010ffff]*)?\$", rest, re.ASCII)
-    if tag and not word_at_end(kept):
+    if tag and not re.search(r"[A-Za-z_\x80-\U0010ffff][\w$\x80-\U0010ffff]*\Z", kept, re.ASCII):
         end = rest.find(tag.group(), tag.end())
         return len(sql) if end < 0 else position + end + tag.end()
     return position
-
-
-def word_at_end(kept: str) -> str:
-    """The word that PostgreSQL sees at the end; a number before it ends where its digits do."""
-    run = re.search(r"[\w$\x80-\U0010ffff]*\Z", kept, re.ASCII)
-    number = r"\A(?:\$[0-9]+|0[xX][0-9a-fA-F_]*|0[oO][0-7_]*|0[bB][01_]*|[0-9][0-9_]*(?:[eE](?:[0-9]+|\Z))?)"
-    return re.sub(number, "", run.group() if run else "")
 
 
 def until_quote(sql: str, position: int, quote: str, *, backslash: bool) -> int:
