@@ -2,6 +2,7 @@
 
 import gzip
 import json
+import tracemalloc
 import zlib
 from typing import Any
 
@@ -313,6 +314,16 @@ def test_a_compressed_body_is_bounded_and_checked(content: bytes, status: int, p
     answer = bulk(prepared, content)
     assert (answer.status_code, is_error(answer)) == (status, True)
     assert everything() == before
+
+
+def test_a_bomb_is_stopped_while_it_grows(prepared: Things) -> None:
+    content = bomb(512 << 20)
+    tracemalloc.start()
+    try:
+        assert bulk(prepared, content).status_code == 413
+        assert tracemalloc.get_traced_memory()[1] < 4 * limits.MAX_DECOMPRESSED_BYTES
+    finally:
+        tracemalloc.stop()
 
 
 def test_people_do_not_send_compressed_bodies(prepared: Things) -> None:

@@ -64,9 +64,11 @@ def test_a_configuration_that_changed_in_between_is_not_overwritten(
     cast: Cast, keys: list[str], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     reencrypt = configs.reencrypt
+    own = Collector.objects.get(pk=cast.collector.pk).config
 
     def changed_meanwhile(ciphertext: str) -> str:
-        change_collector(collector=cast.collector, actor=SOMEBODY, config={"host": "newer", "password": "p"})
+        if ciphertext == own:
+            change_collector(collector=cast.collector, actor=SOMEBODY, config={"host": "newer", "password": "p"})
         return reencrypt(ciphertext)
 
     monkeypatch.setattr(configs, "reencrypt", changed_meanwhile)

@@ -1,0 +1,76 @@
+"""Settings from the environment: typed, or a message with the variable's name."""
+
+from pathlib import Path
+
+import pytest
+from django.core.exceptions import ImproperlyConfigured
+
+from dbpower import environment
+
+
+@pytest.fixture(autouse=True)
+def _nothing_set(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.delenv("X", raising=False)
+    monkeypatch.delenv("X_FILE", raising=False)
+
+
+@pytest.mark.parametrize(("raw", "value"), [("", 7), ("8", 8), (" 9 ", 9)])
+def test_a_whole_number(monkeypatch: pytest.MonkeyPatch, raw: str, value: int) -> None:
+    monkeypatch.setenv("X", raw)
+    assert environment.integer("X", 7, minimum=1, maximum=9) == value
+
+
+@pytest.mark.parametrize("raw", ["0", "10", "1.5", "x"])
+def test_a_number_that_is_none_or_out_of_range(monkeypatch: pytest.MonkeyPatch, raw: str) -> None:
+    monkeypatch.setenv("X", raw)
+    with pytest.raises(ImproperlyConfigured, match=r"^X="):
+        environment.integer("X", 7, minimum=1, maximum=9)
+
+
+@pytest.mark.parametrize(("raw", "value"), [("", True), ("YES", True), ("off", False), ("0", False)])
+def test_a_truth(monkeypatch: pytest.MonkeyPatch, raw: str, value: bool) -> None:
+    monkeypatch.setenv("X", raw)
+    assert environment.boolean("X", default=True) is value
+
+
+def test_a_secret_comes_from_a_file_or_from_the_variable_but_not_from_both(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    (tmp_path / "secret").write_text("from a file\n")
+    monkeypatch.setenv("X_FILE", str(tmp_path / "secret"))
+    assert environment.text("X") == "from a file"
+    monkeypatch.setenv("X", "y")
+    with pytest.raises(ImproperlyConfigured, match="X and X_FILE are both set"):
+        environment.text("X")
+
+
+def test_words_are_split_at_commas(monkeypatch: pytest.MonkeyPatch) -> None:
+    assert environment.words("X", ("a",)) == ["a"]
+    monkeypatch.setenv("X", "a, b,,c ")
+    assert environment.words("X") == ["a", "b", "c"]
+
+
+def test_a_database_is_sqlite_or_postgresql(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    assert environment.database("X", tmp_path)["NAME"] == str(tmp_path / "dbpower.sqlite3")
+    monkeypatch.setenv("X", "postgres://us%40er:p%2Fw@[::1]:5433/na%20me?sslmode=require")
+    found = environment.database("X", tmp_path)
+    assert [found[name] for name in ("NAME", "USER", "PASSWORD", "HOST", "PORT")] == [
+        "na me",
+        "us@er",
+        "p/w",
+        "::1",
+        "5433",
+    ]
+    assert found["OPTIONS"] == {"sslmode": "require", "connect_timeout": 5}
+
+
+@pytest.mark.parametrize(
+    "address", ["mysql://a/b", "postgresql://a:x/b", "postgresql://host", "postgresql://host/", "nothing"]
+)
+def test_an_address_that_is_none_is_refused_without_showing_it(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, address: str
+) -> None:
+    monkeypatch.setenv("X", address.replace("://", "://user:canary@"))
+    with pytest.raises(ImproperlyConfigured, match="X") as refusal:
+        environment.database("X", tmp_path)
+    assert "canary" not in str(refusal.value)
