@@ -22,7 +22,7 @@ def progress(text: str) -> None:
 
 
 def interrupt(_number: int, _frame: FrameType | None) -> None:
-    """Treat a polite kill, and a closed terminal, like Ctrl-C."""
+    """End the same way for Ctrl-C, a polite kill and a closed terminal."""
     raise KeyboardInterrupt
 
 
@@ -78,7 +78,8 @@ def clean(places: Places) -> None:
 
 def main(arguments: list[str]) -> int:
     """Return the exit status: 0 after Ctrl-C, 1 when something failed."""
-    for number in (signal.SIGTERM, signal.SIGHUP):
+    # SIGINT too: whoever starts this in the background of a script leaves it ignored, and Python then keeps it so.
+    for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):
         signal.signal(number, interrupt)
     try:
         if arguments == ["clean"]:

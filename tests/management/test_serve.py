@@ -20,9 +20,10 @@ pytestmark = [pytest.mark.slow, pytest.mark.timeout(150)]
 
 @pytest.fixture
 def control_plane() -> Iterator[ControlPlane]:
-    """A control plane that is serving."""
+    """A control plane that is serving; what it said is shown when the test fails."""
     with ControlPlane() as serving:
         yield serving
+        print(serving.process.log_tail(60))
 
 
 def test_the_first_start_makes_secrets_for_its_owner_alone_and_says_how_to_begin(control_plane: ControlPlane) -> None:

@@ -60,7 +60,9 @@ def _ways(engine: str) -> list[tuple[str, str, str]]:
     )
     docker = (
         "docker build -t dbpower-collector agent/",
+        "sudo chown 10001 config.json && sudo chmod 0400 config.json",
         "docker run -d --name dbpower-collector --restart unless-stopped \\",
+        "  --read-only --tmpfs /tmp --cap-drop ALL --security-opt no-new-privileges \\",
         '  -v "$PWD/config.json:/app/config/config.json:ro" \\',
         "  -v dbpower-state:/app/state dbpower-collector",
     )
