@@ -66,8 +66,9 @@ format: ## Format the code and mend what ruff can mend
 	@.venv/bin/ruff check -q --fix-only
 	@.venv/bin/ruff format
 
-fuzz: ## Run the property tests for long (EXAMPLES=2000 each)
+fuzz: ## Fingerprint a million statements (INPUTS=1000000), then run the property tests for long (EXAMPLES=2000 each)
 	@.ci/install test
+	@$(PYTHON) tests/agent/fuzz_fingerprint.py --inputs $(or $(INPUTS),1000000) $(if $(SEED),--seed $(SEED))
 	@DBPOWER_FUZZ_EXAMPLES=$(or $(EXAMPLES),2000) $(PYTEST) -n $(WORKERS) -m hypothesis --hypothesis-profile=fuzz --timeout=0
 
 requirements: ## Pin the newest allowed versions anew (needs uv)

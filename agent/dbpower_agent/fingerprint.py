@@ -5,7 +5,7 @@ MySQL follows the conventions of pt-fingerprint and PMM, so that an operator rec
 tokens want them and not where somebody typed them. PostgreSQL has normalised most texts itself; what it leaves (utility
 statements, with passwords) is treated the same way, and its parameters become `?`: their numbers depend on list lengths.
 
-Digits within names stay: `shard_17` and `shard_18` are two tables. The fingerprint of a fingerprint is itself.
+Digits within names stay: `shard_17` and `shard_18` are two tables. The fingerprint of a statement's fingerprint is itself.
 """
 
 from __future__ import annotations

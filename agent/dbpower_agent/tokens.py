@@ -38,6 +38,8 @@ _W0 = r"[A-Za-z_\x80-\U0010ffff]"
 
 # The exponent may be cut off: "98765e" at the end of the text is a number, not a name.
 _EXPONENT = rf"[eE](?:[+-]?[0-9]++|[+-]?\Z|(?!{_W}))"
+# PostgreSQL gives an E back that begins a string.
+_EXPONENT_OR_STRING = rf"(?![eE]'){_EXPONENT}"
 _OPERATOR = r"(?:(?!--|/\*)[-+*/<>=~!@#%^&|`?])++"
 
 _SHARED = r"""
@@ -79,8 +81,8 @@ _POSTGRES = re.compile(
     | 0[xX][0-9a-fA-F_]*+
     | 0[oO][0-7_]*+
     | 0[bB][01_]*+
-    | [0-9][0-9_]*+(?:\.[0-9_]*+)?+(?:{_EXPONENT})?+
-    | \.[0-9][0-9_]*+(?:{_EXPONENT})?+)
+    | [0-9][0-9_]*+(?:\.[0-9_]*+)?+(?:{_EXPONENT_OR_STRING})?+
+    | \.[0-9][0-9_]*+(?:{_EXPONENT_OR_STRING})?+)
   | (?P<word>{_W0}{_W}*+)
   | (?P<operator>{_OPERATOR})
   | (?P<symbol>::|:=|[\s\S])
@@ -105,7 +107,7 @@ def _scan_mysql(sql: str) -> Iterator[Token]:
         if group in {"word", "name"}:
             after_name = position
             yield (WORD if group == "word" else NAME), text.lower()
-        elif group == "number" and position - len(text) == after_name:
+        elif group == "number" and text[0] == "." and position - len(text) == after_name:
             # A dot directly behind a name: `.5` is no number here, but may begin a name such as `5min`.
             position = _end_of_name(sql, after_name + 1)
             member = _member(sql[after_name + 1 : position])

@@ -195,6 +195,15 @@ def test_the_dialect_is_mysql_unless_told_otherwise() -> None:
     assert fingerprint('select "a"') == "select ?"
 
 
+@pytest.mark.parametrize(
+    ("dialect", "sql", "expected"),
+    [("mysql", "select `a`9 from t", "select `a` ? from t"), ("postgres", r"select 5.E'qz\'qz'", "select ? ?")],
+    ids=["digits behind a quoted name", "a number before an E string"],
+)
+def test_broken_text_leaves_no_literal(dialect: Dialect, sql: str, expected: str) -> None:
+    assert fingerprint(sql, dialect=dialect) == expected
+
+
 def test_the_id_is_the_end_of_the_md5_as_in_pmm() -> None:
     assert fingerprint_id("hello world") == "93CB22BB8F5ACDC3"
     assert fingerprint_id("select a from t where id = ?") == fingerprint_id(fingerprint("SELECT a FROM t WHERE id=7"))
