@@ -9,7 +9,8 @@ from tests.servers.control_plane import REPOSITORY
 
 
 def test_the_checks_for_deployment_find_nothing_behind_tls(tmp_path: Path) -> None:
-    environment = {**os.environ, "DBPOWER_DATA_DIR": str(tmp_path), "DBPOWER_HTTPS": "yes"}
+    inherited = {name: value for name, value in os.environ.items() if not name.startswith(("DBPOWER_", "DJANGO_"))}
+    environment = {**inherited, "DBPOWER_DATA_DIR": str(tmp_path), "DBPOWER_HTTPS": "yes"}
     done = subprocess.run(
         [sys.executable, "manage.py", "check", "--deploy", "--fail-level", "WARNING"],
         cwd=REPOSITORY,
