@@ -23,6 +23,7 @@ _secrets = secrets.load(DBPOWER_DATA_DIR)
 # -- Pace --------------------------------------------------------------------------------------------------------------
 DBPOWER_HEARTBEAT_SECONDS = environment.integer("DBPOWER_HEARTBEAT_SECONDS", 30, minimum=1, maximum=3600)
 DBPOWER_OFFLINE_AFTER_SECONDS = environment.integer("DBPOWER_OFFLINE_AFTER_SECONDS", 120, minimum=1, maximum=86_400)
+DBPOWER_LEASE_SECONDS = environment.integer("DBPOWER_LEASE_SECONDS", 75, minimum=1, maximum=86_400)
 DBPOWER_SWEEP_SECONDS = environment.integer("DBPOWER_SWEEP_SECONDS", 30, minimum=1, maximum=3600)
 DBPOWER_COMMAND_TTL_SECONDS = environment.integer("DBPOWER_COMMAND_TTL_SECONDS", 300, minimum=1, maximum=86_400)
 

@@ -6,12 +6,12 @@ from typing import Any
 
 import pytest
 
-from tests.agent.agents import eventually, running_agent, write_config
+from tests.agent.agents import eventually, running_agent
 from tests.servers import MariaDB, PostgreSQL
 from tests.servers.control_plane import ControlPlane
+from tests.watched import MONITOR_PASSWORD, Watched, watch_mariadb, watch_postgresql
 
 pytestmark = [pytest.mark.slow, pytest.mark.timeout(180)]
-MONITOR_PASSWORD = "monitor-of-the-test"
 
 
 @pytest.fixture(scope="module")
@@ -20,83 +20,14 @@ def control_plane() -> Iterator[ControlPlane]:
         yield running
 
 
-class Watched:
-    """A database with its collector, and the person who looks at it."""
-
-    def __init__(self, control_plane: ControlPlane, engine: str, config: dict[str, Any]) -> None:
-        self.control_plane = control_plane
-        self.headers = control_plane.log_in()
-        organization = self.call("POST", "organizations", {"name": "Example GmbH"})
-        team = self.call("POST", "teams", {"name": "Shop", "organization_id": organization["id"]})
-        body = {"name": engine, "type": engine, "team_id": team["id"], "config": config}
-        self.collector = self.call("POST", "collectors/register", body)
-        self.id = self.collector["id"]
-        self.config = config
-        self.engine = engine
-
-    def call(self, method: str, path: str, body: Any = None) -> dict[str, Any]:
-        answer = self.control_plane.api(method, path, body, **self.headers)
-        assert answer.ok, answer.text
-        content: dict[str, Any] = answer.json() if answer.content else {}
-        return content
-
-    def agent_config(self, folder: Path) -> Path:
-        return write_config(
-            folder,
-            self.control_plane.address,
-            self.engine,
-            self.config,
-            collector_id=self.id,
-            api_key=self.collector["api_key"],
-        )
-
-    def status(self) -> str:
-        return str(self.call("GET", f"collectors/{self.id}")["status"])
-
-    def collect(self) -> dict[str, Any]:
-        """Ask for a collection and wait until the agent has reported it."""
-        command = self.call("POST", f"collectors/{self.id}/collect")
-        return self.ended(command["id"])
-
-    def ended(self, command_id: int) -> dict[str, Any]:
-        path = f"collectors/{self.id}/commands/{command_id}"
-
-        def done() -> dict[str, Any] | None:
-            command = self.call("GET", path)
-            return command if command["ended_at"] else None
-
-        ended: dict[str, Any] = eventually(done, seconds=30, what=f"command {command_id} ended")
-        return ended
-
-    def statement(self, fingerprint: str) -> dict[str, Any] | None:
-        database = self.collector["database_id"]
-        rows = self.call("GET", f"queries?database_id={database}&page_size=500")["queries"]
-        return next((row for row in rows if row["fingerprint"] == fingerprint), None)
-
-
 @pytest.fixture
 def watched_mariadb(control_plane: ControlPlane, mariadb: MariaDB) -> Watched:
-    mariadb.execute("DROP USER IF EXISTS 'monitor'@'127.0.0.1'")
-    mariadb.execute(f"CREATE USER 'monitor'@'127.0.0.1' IDENTIFIED BY '{MONITOR_PASSWORD}'")
-    mariadb.execute("GRANT SELECT ON mysql.slow_log TO 'monitor'@'127.0.0.1'")
-    config = {"host": mariadb.host, "port": mariadb.port, "user": "monitor", "password": MONITOR_PASSWORD}
-    return Watched(control_plane, "mysql", config)
+    return watch_mariadb(control_plane, mariadb)
 
 
 @pytest.fixture
 def watched_postgresql(control_plane: ControlPlane, postgresql: PostgreSQL) -> Watched:
-    postgresql.execute("CREATE EXTENSION IF NOT EXISTS pg_stat_statements")
-    if not postgresql.execute("SELECT 1 FROM pg_roles WHERE rolname = 'monitor'"):
-        postgresql.execute(f"CREATE ROLE monitor LOGIN PASSWORD '{MONITOR_PASSWORD}'")
-        postgresql.execute("GRANT pg_monitor TO monitor")
-    config = {
-        "host": postgresql.host,
-        "port": postgresql.port,
-        "user": "monitor",
-        "password": MONITOR_PASSWORD,
-        "database": "postgres",
-    }
-    return Watched(control_plane, "postgres", config)
+    return watch_postgresql(control_plane, postgresql)
 
 
 def online(watched: Watched) -> None:

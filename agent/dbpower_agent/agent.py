@@ -112,7 +112,8 @@ class Agent:
                 except OSError as error:
                     logger.warning("the sign of life cannot be written: %s", error.strerror)
             received = signal.sigtimedwait(SIGNALS, step)
-            if received is not None:
+            # After a suspension that outlasted the step, CPython returns a signal that nobody sent.
+            if received is not None and received.si_signo in SIGNALS:
                 logger.info("%s received, stopping", signal.Signals(received.si_signo).name)
                 return 0
 

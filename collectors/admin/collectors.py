@@ -14,7 +14,7 @@ from collectors.admin import signed_in
 from collectors.admin.actions import Outcome, scoped_action
 from collectors.admin.base import ScopedModelAdmin
 from collectors.admin.connections import CONNECTION_FIELDS, ConnectionForm, initial_of
-from collectors.admin.display import STATUS_COLOURS, ago
+from collectors.admin.display import ROLE_COLOURS, STATUS_COLOURS, ago
 from collectors.admin.filters import ChoicesDropdownFilter, ScopedRelatedFilter
 from collectors.admin.forms import RefusableForm
 from collectors.admin.pages.collector import page_of
@@ -82,6 +82,7 @@ class CollectorAdmin(ScopedModelAdmin):
         "name",
         "status",
         "online",
+        "ha_role",
         "heartbeat_age",
         "database",
         "type",
@@ -96,7 +97,7 @@ class CollectorAdmin(ScopedModelAdmin):
         ("team", ScopedRelatedFilter),
         ("organization", ScopedRelatedFilter),
     ]
-    list_select_related = ["heartbeat", "database", "team"]
+    list_select_related = ["heartbeat", "database__lease", "team"]
     list_fullwidth = True
     found_everywhere = True
     search_fields = ["name"]
@@ -119,6 +120,11 @@ class CollectorAdmin(ScopedModelAdmin):
         """Tell whether the collector was heard within its deadline, which a STOPPED one may well be."""
         sign, word = ("●", "yes") if collector.online else ("○", "no")
         return format_html('<span class="whitespace-nowrap"><span aria-hidden="true">{}</span> {}</span>', sign, word)
+
+    @display(description="Role", label=ROLE_COLOURS)
+    def ha_role(self, collector: Collector) -> str | None:
+        """Return whether it reads its database or stands by for the one that does."""
+        return collector.ha_role
 
     @admin.display(description="Last heartbeat", ordering="heartbeat__last_heartbeat")
     def heartbeat_age(self, collector: Any) -> str:

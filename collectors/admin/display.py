@@ -8,6 +8,7 @@ from django.utils.html import format_html
 from django.utils.safestring import SafeString
 
 from collectors.domain.commands import CommandState
+from collectors.domain.leases import HaRole
 from collectors.domain.liveness import Status
 
 NOTHING: Final = "-"
@@ -19,6 +20,7 @@ STATUS_COLOURS: Final = {
     Status.OFFLINE.value: "danger",
     Status.STOPPED.value: "default",
 }
+ROLE_COLOURS: Final = {HaRole.ACTIVE.value: "success", HaRole.STANDBY.value: "info"}
 STATE_COLOURS: Final = {
     CommandState.PENDING.value: "info",
     CommandState.DELIVERED.value: "info",

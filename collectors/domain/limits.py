@@ -8,7 +8,13 @@ OFFLINE_AFTER_SECONDS: Final = 120
 SWEEP_SECONDS: Final = 30
 COMMAND_TTL_SECONDS: Final = 300
 COLLECTION_INTERVAL_MINUTES: Final = 5
-LEASE_SECONDS: Final = 90
+# Together at most 90 s until a standby has taken over; two heartbeats in a row may get lost before that.
+LEASE_SECONDS: Final = 75
+STANDBY_HEARTBEAT_SECONDS: Final = 10
+# For how long it is shown that a second agent with the same key was noticed.
+DUPLICATE_SHOWN_SECONDS: Final = 600
+# Whole seconds, and the way a heartbeat takes, may make an uptime look this much longer than it is.
+DUPLICATE_MARGIN_SECONDS: Final = 5
 KEY_OVERLAP_HOURS: Final = 24
 
 # A web process records every WEB_SEEN_SECONDS that it accepts heartbeats; longer than WEB_GAP_SECONDS without such a

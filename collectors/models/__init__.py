@@ -9,6 +9,7 @@ from collectors.models.control_plane import ControlPlane
 from collectors.models.databases import MonitoredDatabase
 from collectors.models.fingerprints import Fingerprint
 from collectors.models.heartbeats import Heartbeat
+from collectors.models.leases import Lease
 from collectors.models.memberships import Membership
 from collectors.models.organizations import Organization
 from collectors.models.sessions import LoginSession
@@ -28,6 +29,7 @@ __all__ = [
     "Fingerprint",
     "Gap",
     "Heartbeat",
+    "Lease",
     "LogCursor",
     "LoginSession",
     "Membership",

@@ -10,6 +10,7 @@ from django.db.models.functions import Now
 from django.utils import timezone
 
 from collectors.domain import keys, limits, liveness
+from collectors.domain.leases import HaRole
 from collectors.domain.sources import Engine
 from collectors.models.control_plane import ControlPlane
 from collectors.models.databases import MonitoredDatabase
@@ -65,6 +66,17 @@ class Collector(models.Model):
             return True
         expires_at = self.previous_key_expires_at
         return keys.matches(key, self.previous_key_hash) and expires_at is not None and timezone.now() < expires_at
+
+    @property
+    def ha_role(self) -> HaRole | None:
+        """Return what the collector is among those of its database; None while none of them was ever heard.
+
+        Callers that ask for many collectors select `database__lease` with them.
+        """
+        lease = getattr(self.database, "lease", None)
+        if lease is None or lease.holder_id is None:
+            return None
+        return HaRole.ACTIVE if lease.holder_id == self.pk else HaRole.STANDBY
 
     def is_online(self, *, now: datetime | None = None, accepting_since: datetime | None = None) -> bool:
         """Tell whether the collector was heard from within its deadline.

@@ -27,6 +27,9 @@ class Heartbeat(models.Model):
     instance = models.CharField(max_length=32, blank=True)
     previous_instance = models.CharField(max_length=32, blank=True)
     epoch = models.BigIntegerField(default=0)
+    instance_since = models.DateTimeField(null=True)
+    # When a second agent with the same key was last noticed.
+    duplicate_seen_at = models.DateTimeField(null=True)
     version = models.CharField(max_length=32, blank=True)
     config_version = models.PositiveIntegerField(null=True)
     # Totals over all agent processes, and what the present process last reported of its own.

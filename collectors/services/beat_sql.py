@@ -39,6 +39,7 @@ RETURNING epoch,
     (SELECT auto_collect FROM collectors WHERE id = %(id)s),
     (SELECT collection_interval_minutes FROM collectors WHERE id = %(id)s),
     (SELECT config_version FROM collectors WHERE id = %(id)s),
+    EXISTS (SELECT 1 FROM collector_leases WHERE holder_id = %(id)s),
     EXISTS (SELECT 1 FROM collector_commands WHERE collector_id = %(id)s AND state IN ({open}) AND expires_at > {now})
 """
 # Within one process a count only grows: a smaller one is late and adds nothing. A process without a name restarted.
@@ -67,7 +68,10 @@ class Written:
     collection_interval_minutes: int
     config_version: int
     epoch: int
-    has_commands: bool
+    holds_lease: bool = False
+    has_commands: bool = False
+    # Another process with the same key has begun since: this one is to do nothing.
+    is_superseded: bool = False
 
 
 def write(*, collector_id: int, key_digest: str, report: Report) -> Written | None:
@@ -85,7 +89,8 @@ def write(*, collector_id: int, key_digest: str, report: Report) -> Written | No
         auto_collect=bool(row[1]),
         collection_interval_minutes=row[2],
         config_version=row[3],
-        has_commands=bool(row[4]),
+        holds_lease=bool(row[4]),
+        has_commands=bool(row[5]),
     )
 
 

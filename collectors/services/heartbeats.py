@@ -11,12 +11,12 @@ from django.db.models import F
 from django.db.models.functions import Now
 from django.utils import timezone
 
-from collectors.domain import liveness
+from collectors.domain import limits, liveness
 from collectors.domain.commands import CommandState, CommandType
 from collectors.domain.heartbeats import Report, increase
 from collectors.domain.liveness import Beat, Cause, Status
-from collectors.models import Collector, Command, Heartbeat, MonitoredDatabase, StatusChange
-from collectors.services import beat_sql, configs
+from collectors.models import Collector, Command, Heartbeat, Lease, StatusChange
+from collectors.services import beat_sql, configs, leases
 from collectors.services.errors import Refused
 
 _logger = logging.getLogger(__name__)
@@ -40,6 +40,7 @@ class Answer:
     collection_interval_minutes: int
     config_version: int
     epoch: int
+    holds_lease: bool
     commands: list[DeliveredCommand]
 
 
@@ -51,17 +52,23 @@ def record(*, collector_id: int, key_digest: str, report: Report) -> Answer:
     """Record a heartbeat and return what the agent is to do. Raises `KeyRefused`.
 
     A heartbeat that changes nothing but numbers is one statement (`beat_sql`), which checks the key, writes, and tells
-    whether commands wait. All others (a first one, a new agent process, a change of status) take the row's lock.
+    whether commands wait. All others (a first one, a new agent process, a change of status) take the row's lock. A
+    collector that stands by asks with each heartbeat whether it has to take over.
     """
     beat = beat_sql.write(collector_id=collector_id, key_digest=key_digest, report=report)
     if beat is None:
         beat = _record_change(collector_id=collector_id, key_digest=key_digest, report=report)
+    if not (beat.holds_lease or beat.is_superseded or report.stopping):
+        readable = None if report.source is None else report.source.get("readable")
+        epoch = leases.take(collector_id=collector_id, wanted=beat.auto_collect, readable=readable)
+        beat = beat if epoch is None else replace(beat, epoch=epoch, holds_lease=True)
     commands = _deliver(collector_id) if beat.has_commands else []
     return Answer(
         auto_collect=beat.auto_collect,
         collection_interval_minutes=beat.collection_interval_minutes,
         config_version=beat.config_version,
         epoch=beat.epoch,
+        holds_lease=beat.holds_lease,
         commands=commands,
     )
 
@@ -81,7 +88,11 @@ def _record_change(*, collector_id: int, key_digest: str, report: Report) -> bea
     if heartbeat is None:
         # Removed between the two statements.
         raise KeyRefused
-    report = _without_late_counts(heartbeat, report)
+    is_superseded = _is_superseded(heartbeat, report)
+    if _is_duplicate(heartbeat, report, is_superseded=is_superseded):
+        Heartbeat.objects.filter(pk=collector_id).update(duplicate_seen_at=Now())
+    if is_superseded:
+        return _written(collector, epoch=heartbeat.epoch, is_superseded=True)
     old_status = Status(heartbeat.status)
     open_commands = Command.objects.filter(collector_id=collector_id).deliverable()
     new_status = liveness.after_heartbeat(
@@ -93,13 +104,10 @@ def _record_change(*, collector_id: int, key_digest: str, report: Report) -> bea
             start_open=open_commands.filter(command=CommandType.START).exists(),
         ),
     )
-    epoch, previous = heartbeat.epoch, heartbeat.previous_instance
-    if report.instance != heartbeat.instance or not epoch:
-        epoch, previous = next_epoch(collector.database_id), heartbeat.instance
+    process = _process(heartbeat, collector, report)
     Heartbeat.objects.filter(pk=collector_id).update(
         status=new_status,
-        epoch=epoch,
-        previous_instance=previous,
+        **process,
         **_numbers(heartbeat, report),
         **_facts(report),
     )
@@ -108,19 +116,21 @@ def _record_change(*, collector_id: int, key_digest: str, report: Report) -> bea
         if new_status is Status.STOPPED:
             cause = Cause.STOP_DONE
         record_flip(heartbeat, old=old_status, new=new_status, cause=cause)
-    return beat_sql.Written(
-        auto_collect=collector.auto_collect,
-        collection_interval_minutes=collector.collection_interval_minutes,
-        config_version=collector.config_version,
-        epoch=epoch,
+    return _written(
+        collector,
+        epoch=process.get("epoch", heartbeat.epoch),
+        holds_lease=Lease.objects.filter(holder_id=collector_id).exists(),
         has_commands=open_commands.exists(),
     )
 
 
-def next_epoch(database_id: int) -> int:
-    """Return a number above all that agents of this database have been given; uploads of older ones are stale from now on."""
-    MonitoredDatabase.objects.filter(pk=database_id).update(last_epoch=F("last_epoch") + 1)
-    return MonitoredDatabase.objects.values_list("last_epoch", flat=True).get(pk=database_id)
+def _written(collector: Collector, **members: Any) -> beat_sql.Written:
+    return beat_sql.Written(
+        auto_collect=collector.auto_collect,
+        collection_interval_minutes=collector.collection_interval_minutes,
+        config_version=collector.config_version,
+        **members,
+    )
 
 
 def record_flip(heartbeat: Heartbeat, *, old: Status, new: Status, cause: Cause) -> None:
@@ -134,22 +144,50 @@ def record_flip(heartbeat: Heartbeat, *, old: Status, new: Status, cause: Cause)
     )
 
 
-def _without_late_counts(heartbeat: Heartbeat, report: Report) -> Report:
-    """Return the report without its counts when it is of the process before the present one.
+def _process(heartbeat: Heartbeat, collector: Collector, report: Report) -> dict[str, Any]:
+    """Return what changes in the row when the report is the first of another agent process.
 
-    Such a heartbeat was under way while the agent restarted. Taken for a new process, it would count everything again.
+    If the process before was heard a moment ago and took no leave, it may still be reading (a second agent with the same
+    key): its snapshots are stale from now on. After a longer silence its spool is still worth having.
     """
-    is_late = report.instance == heartbeat.previous_instance != "" and heartbeat.instance != ""
-    if not is_late:
-        return report
-    return replace(
-        report,
-        instance=heartbeat.instance,
-        version="",
-        queries_collected=None,
-        errors_count=None,
-        uptime_seconds=None,
-    )
+    if report.instance == heartbeat.instance and heartbeat.epoch:
+        return {}
+    epoch = leases.next_epoch(collector.database_id)
+    if (
+        heartbeat.instance
+        and not heartbeat.stopping
+        and _age(heartbeat.last_heartbeat) < settings.DBPOWER_LEASE_SECONDS
+    ):
+        leases.fence(collector_id=collector.pk, epoch=epoch)
+    return {"epoch": epoch, "previous_instance": heartbeat.instance, "instance_since": Now()}
+
+
+def _is_superseded(heartbeat: Heartbeat, report: Report) -> bool:
+    """Tell whether the report is of the process before the present one, while that one lives.
+
+    It was under way while the agent restarted, or it is of a second agent with the same key: nothing of it counts.
+    """
+    if not (heartbeat.instance and report.instance) or report.instance != heartbeat.previous_instance:
+        return False
+    return _age(heartbeat.last_heartbeat) < settings.DBPOWER_LEASE_SECONDS
+
+
+def _is_duplicate(heartbeat: Heartbeat, report: Report, *, is_superseded: bool) -> bool:
+    """Tell whether two agents with this key live at once.
+
+    One heartbeat of the process before may have been under way while the agent restarted, more may not; and a process that
+    is new here but has run since before the present one was last heard is no restarted one.
+    """
+    if is_superseded:
+        return _age(heartbeat.instance_since) > 2 * settings.DBPOWER_HEARTBEAT_SECONDS
+    if not report.instance or report.instance == heartbeat.instance or not heartbeat.instance:
+        return False
+    uptime = report.uptime_seconds or 0
+    return not heartbeat.stopping and uptime > _age(heartbeat.last_heartbeat) + limits.DUPLICATE_MARGIN_SECONDS
+
+
+def _age(at: datetime | None) -> float:
+    return float("inf") if at is None else (timezone.now() - at).total_seconds()
 
 
 def _numbers(heartbeat: Heartbeat, report: Report) -> dict[str, Any]:
@@ -164,8 +202,10 @@ def _numbers(heartbeat: Heartbeat, report: Report) -> dict[str, Any]:
                 numbers[reported] = 0
             continue
         last = getattr(heartbeat, reported)
-        numbers[total] = F(total) + increase(
-            last=last, value=value, instance=report.instance, same_process=same_process
+        # The process before the present one has outlived it: what it counted was added when it was the present one.
+        known = bool(report.instance) and report.instance == heartbeat.previous_instance
+        numbers[total] = F(total) + (
+            0 if known else increase(last=last, value=value, instance=report.instance, same_process=same_process)
         )
         numbers[reported] = max(last, value) if same_process else value
     if report.uptime_seconds is not None:
@@ -223,7 +263,13 @@ def server_time() -> datetime:
     return timezone.now()
 
 
-def next_heartbeat_seconds() -> int:
-    """Return the pace to tell agents."""
+def next_heartbeat_seconds(answer: Answer) -> int:
+    """Return the pace to tell an agent; one that stands by asks more often, to take over in time."""
     pace: int = settings.DBPOWER_HEARTBEAT_SECONDS
-    return pace
+    return pace if answer.holds_lease else min(pace, limits.STANDBY_HEARTBEAT_SECONDS)
+
+
+def lease_seconds() -> int:
+    """Return for how long a heartbeat of the holder keeps its lease."""
+    seconds: int = settings.DBPOWER_LEASE_SECONDS
+    return seconds

@@ -15,7 +15,7 @@ from collectors.domain.counters import Absolute
 from collectors.domain.generations import Base, Known
 from collectors.domain.sources import Source
 from collectors.domain.uploads import SnapshotRow, SnapshotUpload, TextsUpload
-from collectors.models import Collector, MonitoredDatabase, SnapshotBaseline, SnapshotPart, Statement
+from collectors.models import Collector, Lease, MonitoredDatabase, SnapshotBaseline, SnapshotPart, Statement
 from collectors.models.completeness import GapKind
 from collectors.models.statements import TextState
 from collectors.services import completeness, ledger
@@ -40,6 +40,8 @@ def take_snapshot(*, collector: Collector, upload: SnapshotUpload, taken_at: dat
     """
     database = MonitoredDatabase.objects.select_for_update().get(pk=collector.database_id)
     latest = _latest(database, upload.envelope.source)
+    if upload.envelope.epoch < _fence(database):
+        return Applied(stale=True, cursor=_cursor(latest))
     if latest is not None and (upload.envelope.epoch, upload.seq) <= (latest.epoch, latest.seq):
         return Applied(stale=True, cursor=_cursor(latest))
     rows = _all_rows(database, upload)
@@ -205,6 +207,11 @@ def _check_whole(upload: SnapshotUpload, rows: list[SnapshotRow]) -> None:
 
 def _latest(database: MonitoredDatabase, source: Source) -> SnapshotBaseline | None:
     return SnapshotBaseline.objects.filter(database=database, source=source).order_by("-epoch", "-seq").first()
+
+
+def _fence(database: MonitoredDatabase) -> int:
+    """Return the epoch before which snapshots may have been read after those of the agent that collects now."""
+    return Lease.objects.filter(database=database).values_list("epoch", flat=True).first() or 0
 
 
 def _cursor(latest: SnapshotBaseline | None) -> dict[str, Any] | None:

@@ -35,7 +35,7 @@ def test_the_answer_to_a_heartbeat_is_the_wires(cast: Cast) -> None:
         "auto_collect": True,
         "collection_interval_minutes": 5,
         "config_version": 1,
-        "lease": {"held": True, "epoch": 1, "expires_in_seconds": 90},
+        "lease": {"held": True, "epoch": 1, "expires_in_seconds": 75},
         "next_heartbeat_seconds": 30,
     }
 

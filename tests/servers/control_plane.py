@@ -62,7 +62,9 @@ class ControlPlane:
         self.close()
 
     def close(self) -> None:
-        """Stop it and remove its data."""
+        """Stop it and remove its data. If it ended by itself, what it said last is shown: a test that fails wants to know."""
+        if not self.process.alive():
+            print(self.process.log_tail(60))
         self.process.stop()
         shutil.rmtree(self.folder, ignore_errors=True)
 

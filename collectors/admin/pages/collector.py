@@ -7,6 +7,8 @@ from django.utils import timezone
 
 from collectors.access import Principal, visible_to
 from collectors.admin.display import NOTHING, STATE_COLOURS, STATUS_COLOURS, ago, duration
+from collectors.domain import limits
+from collectors.domain.leases import HaRole
 from collectors.models import Collector, Command, ControlPlane, StatusChange
 from collectors.services import configs
 from collectors.services.errors import Refused
@@ -40,12 +42,13 @@ def page_of(collector: Collector, principal: Principal) -> dict[str, Any]:
 def _facts(collector: Collector, now: datetime) -> list[tuple[str, Any]]:
     heartbeat = collector.heartbeat
     wanted = f"version {collector.config_version}"
-    if heartbeat.config_version != collector.config_version:
-        wanted += f", the agent has {heartbeat.config_version or 'none'}"
+    if heartbeat.config_version is not None and heartbeat.config_version != collector.config_version:
+        wanted += f", the agent has version {heartbeat.config_version}"
     return [
         ("Last heartbeat", ago(heartbeat.last_heartbeat, now=now, never="never")),
         ("Last collection", ago(heartbeat.last_collection, now=now, never="never")),
         ("Automatic collection", "on" if collector.auto_collect else "off"),
+        ("Role", _ha_role(collector)),
         ("Queries collected", f"{heartbeat.queries_collected:,}"),
         ("Errors", f"{heartbeat.errors_count:,}"),
         ("Agent", f"{heartbeat.version or NOTHING}, up {duration(timedelta(seconds=heartbeat.uptime_seconds))}"),
@@ -56,6 +59,12 @@ def _facts(collector: Collector, now: datetime) -> list[tuple[str, Any]]:
         ("Team", str(collector.team)),
         ("Id", str(collector.pk)),
     ]
+
+
+def _ha_role(collector: Collector) -> str:
+    if collector.ha_role is HaRole.STANDBY:
+        return f"standby: {collector.database.lease.holder} collects"
+    return collector.ha_role or NOTHING
 
 
 def _previous_key(collector: Collector, now: datetime) -> str:
@@ -75,6 +84,16 @@ def _trouble(collector: Collector) -> list[dict[str, Any]]:
                 "title": f"The source {source.get('name') or ''} cannot be read",
                 "text": str(source.get("detail") or source.get("code") or ""),
                 "remedy": str(source.get("remedy") or ""),
+            }
+        )
+    noticed = collector.heartbeat.duplicate_seen_at
+    if noticed is not None and timezone.now() - noticed < timedelta(seconds=limits.DUPLICATE_SHOWN_SECONDS):
+        found.append(
+            {
+                "title": "Two agents use this collector's key",
+                "text": "The one that started last collects, the other one is told to wait. Give each agent a collector of its own: "
+                "registered for the same database, they stand in for each other.",
+                "when": ago(noticed),
             }
         )
     if collector.heartbeat.last_error:

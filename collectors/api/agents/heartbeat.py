@@ -94,7 +94,7 @@ class LeaseSerializer(serializers.Serializer[Any]):
 
     held = serializers.BooleanField()
     epoch = serializers.IntegerField()
-    expires_in_seconds = serializers.IntegerField()
+    expires_in_seconds = serializers.IntegerField(allow_null=True)
 
 
 class HeartbeatAnswerSerializer(serializers.Serializer[Any]):
@@ -181,7 +181,11 @@ def _answer(answer: heartbeats.Answer) -> dict[str, Any]:
         "auto_collect": answer.auto_collect,
         "collection_interval_minutes": answer.collection_interval_minutes,
         "config_version": answer.config_version,
-        "lease": {"held": True, "epoch": answer.epoch, "expires_in_seconds": limits.LEASE_SECONDS},
-        "next_heartbeat_seconds": heartbeats.next_heartbeat_seconds(),
+        "lease": {
+            "held": answer.holds_lease,
+            "epoch": answer.epoch,
+            "expires_in_seconds": heartbeats.lease_seconds() if answer.holds_lease else None,
+        },
+        "next_heartbeat_seconds": heartbeats.next_heartbeat_seconds(answer),
         "server_time": serializers.DateTimeField().to_representation(heartbeats.server_time()),
     }

@@ -15,6 +15,7 @@ from collectors.api.filters import TenantFilterSet
 from collectors.api.people.commands import CommandSerializer
 from collectors.domain import limits
 from collectors.domain.commands import CommandType
+from collectors.domain.leases import HaRole
 from collectors.domain.liveness import Status
 from collectors.domain.roles import Permission
 from collectors.domain.sources import Engine
@@ -59,6 +60,8 @@ class CollectorSerializer(serializers.Serializer[Collector]):
     database_id = serializers.IntegerField()
     status = serializers.ChoiceField(choices=[s.value for s in Status], source="heartbeat.status")
     is_online = serializers.SerializerMethodField()
+    ha_role = serializers.ChoiceField(choices=[role.value for role in HaRole], allow_null=True)
+    duplicate_seen_at = serializers.DateTimeField(source="heartbeat.duplicate_seen_at", allow_null=True)
     auto_collect = serializers.BooleanField()
     collection_interval_minutes = serializers.IntegerField()
     config_version = serializers.IntegerField()
@@ -146,7 +149,7 @@ class CollectorFilter(TenantFilterSet):
 class CollectorViewSet(TenantViewSet[Collector]):
     """Collectors of the caller's teams."""
 
-    queryset = Collector.objects.select_related("heartbeat")
+    queryset = Collector.objects.select_related("heartbeat", "database__lease")
     serializer_class = CollectorDetailSerializer
     filterset_class = CollectorFilter
     plural = "collectors"
