@@ -50,7 +50,7 @@ def _version(facts: ServerFacts) -> Finding:
 
 def _grant(connection: MySQLConnection, config: DatabaseConfig) -> Finding:
     try:
-        connection.rows("SELECT start_time FROM mysql.slow_log LIMIT 0")
+        connection.rows(statement("slow_log_probe"))
     except SourceError as error:
         account = connection.value("SELECT CURRENT_USER()") or f"{config.user or ''}@%"
         user, _, host = account.rpartition("@")
