@@ -1,0 +1,15 @@
+"""Since when the totals of a database come from performance_schema."""
+
+from django.db import migrations, models
+
+
+class Migration(migrations.Migration):
+    dependencies = [("collectors", "0002_time_partitions")]
+
+    operations = [
+        migrations.AddField(
+            model_name="monitoreddatabase",
+            name="digests_since",
+            field=models.DateTimeField(editable=False, null=True),
+        )
+    ]
