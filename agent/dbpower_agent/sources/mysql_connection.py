@@ -47,6 +47,7 @@ def load_driver() -> tuple[Any, Any]:
     """The driver and its module of cursors: mysqlclient, or PyMySQL where that could not be built."""
     try:
         import MySQLdb
+        import MySQLdb.connections
         import MySQLdb.cursors
     except ImportError:
         pass
@@ -54,6 +55,7 @@ def load_driver() -> tuple[Any, Any]:
         return MySQLdb, MySQLdb.cursors
     try:
         import pymysql
+        import pymysql.connections
         import pymysql.cursors
     except ImportError:
         raise SourceError(
