@@ -16,8 +16,8 @@ from dbpower_agent.healthcheck import WRITE_EVERY_SECONDS, mark_alive, remove_ma
 from dbpower_agent.heartbeat import HeartbeatThread
 from dbpower_agent.loop import CollectionThread
 from dbpower_agent.reports import ReportThread
-from dbpower_agent.sources.base import SourceTools
-from dbpower_agent.sources.factory import make_source
+from dbpower_agent.sources.base import SnapshotNumbers, SourceTools
+from dbpower_agent.sources.factory import make_sources
 from dbpower_agent.spool import Spool
 from dbpower_agent.state import AgentState
 from dbpower_agent.systemd import ServiceManager
@@ -69,10 +69,11 @@ class Agent:
             still_alive=lambda: self._collection.still_alive(),  # noqa: PLW0108  (made below)
         )
         self._uploader.note_spool()
+        self._numbers = SnapshotNumbers()
         self._collection = CollectionThread(
             config,
             self._state,
-            self._source,
+            self._sources,
             self._uploader,
             on_config=self._use_config,
             on_source_change=lambda: self._heartbeat.beat_soon(),  # noqa: PLW0108  (made below)
@@ -143,15 +144,16 @@ class Agent:
     def _client(self) -> Client:
         return Client(self._config)
 
-    def _source(self, config: AgentConfig) -> Source:
+    def _sources(self, config: AgentConfig) -> tuple[Source, ...]:
         tools = SourceTools(
             spool=self._spool,
             cursors=self._uploader,
             state_dir=config.state_dir,
             still_alive=lambda: self._collection.still_alive(),  # noqa: PLW0108  (called while it is being made)
             interval_seconds=lambda: self._state.interval_seconds,
+            numbers=self._numbers,
         )
-        return make_source(config, tools)
+        return make_sources(config, tools)
 
     def _use_config(self, config: AgentConfig) -> None:
         self._config = config

@@ -10,7 +10,16 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
 from urllib.parse import urlsplit
 
-from dbpower_agent.config_fields import FIELDS, FIELDS_BY_NAME, REQUIRED, BadValueError, from_environment, read_value
+from dbpower_agent.config_fields import (
+    FIELDS,
+    FIELDS_BY_NAME,
+    MYSQL_SOURCES,
+    POSTGRES_SOURCES,
+    REQUIRED,
+    BadValueError,
+    from_environment,
+    read_value,
+)
 from dbpower_agent.config_store import read_override
 from dbpower_agent.database_config import DatabaseConfig, DbType, is_loopback, parse_database_config
 
@@ -21,6 +30,8 @@ PREFIX: Final = "DBPOWER_AGENT_"
 DB_MEMBERS: Final = ("host", "port", "user", "password", "database", "socket")
 TLS_MEMBERS: Final = ("mode", "ca", "cert", "key")
 MAX_CONFIG_BYTES: Final = 1024 * 1024
+# What each engine can be read from; the first is read where nothing else is asked for.
+SOURCES_OF: Final = {"mysql": MYSQL_SOURCES, "postgres": POSTGRES_SOURCES}
 
 
 class ConfigError(Exception):
@@ -53,6 +64,7 @@ class AgentConfig:
     backend_ca: str
     allow_insecure_http: bool
     allow_readable_config: bool
+    sources: tuple[str, ...]
     slow_log_old_tables: tuple[str, ...]
     base_db_config: DatabaseConfig
     db_config_from_environment: bool
@@ -80,6 +92,7 @@ def load_config(path: Path, environ: Mapping[str, str], *, allow_readable: bool 
     values = _check_fields(merged, problems)
     base, db_problems = parse_database_config(_merge_database(raw.get("db_config", {}), db_from_environ))
     problems += db_problems
+    problems += _choose_sources(values)
     if not problems or "backend_url" in values:
         problems += _check_backend_url(values)
     if not (allow_readable or values.get("allow_readable_config")):
@@ -184,6 +197,17 @@ def _check_fields(raw: dict[str, Any], problems: list[str]) -> dict[str, Any]:
         except BadValueError as error:
             problems.append(f"{setting.name}: {error}")
     return values
+
+
+def _choose_sources(values: dict[str, Any]) -> list[str]:
+    """Fill in the engine's usual source; sources of another engine are a problem."""
+    possible = SOURCES_OF.get(values.get("db_type", ""))
+    if possible is None or "sources" not in values:
+        return []
+    if any(name not in possible for name in values["sources"]):
+        return [f"sources: with db_type {values['db_type']} must hold only {', '.join(possible)}"]
+    values["sources"] = values["sources"] or possible[:1]
+    return []
 
 
 def _check_backend_url(values: dict[str, Any]) -> list[str]:

@@ -9,11 +9,16 @@ from dbpower_agent.database_config import DB_TYPES
 
 Kind = Literal["text", "integer", "number", "flag", "list"]
 REQUIRED: Final = object()
+MYSQL_SOURCES: Final = ("slow_log", "performance_schema")
+POSTGRES_SOURCES: Final = ("pg_stat_statements",)
 
 
 @dataclass(frozen=True)
 class Field:
-    """One setting. `minimum` and `maximum` bound numbers, `choices` texts; `secret` keeps the value out of every message."""
+    """One setting. `minimum` and `maximum` bound numbers, `choices` texts and the members of a list.
+
+    `secret` keeps the value out of every message.
+    """
 
     name: str
     kind: Kind
@@ -41,6 +46,7 @@ FIELDS: Final = (
     Field("backend_ca", "text", default=""),
     Field("allow_insecure_http", "flag", default=False),
     Field("allow_readable_config", "flag", default=False),
+    Field("sources", "list", default=(), choices=(*MYSQL_SOURCES, *POSTGRES_SOURCES)),
     Field("slow_log_old_tables", "list", default=("slow_log_backup", "slow_log_prev")),
 )
 FIELDS_BY_NAME: Final = {field.name: field for field in FIELDS}
@@ -61,7 +67,7 @@ def read_value(field: Field, value: object) -> Any:
                 raise BadValueError("must be true or false")
             return value
         case "list":
-            return _read_list(value)
+            return _read_choices(field, value) if field.choices else _read_tables(value)
         case "text":
             return _read_text(field, value)
         case _:
@@ -107,7 +113,15 @@ def _read_number(field: Field, value: object) -> float:
     return value if field.kind == "integer" else float(value)
 
 
-def _read_list(value: object) -> tuple[str, ...]:
+def _read_choices(field: Field, value: object) -> tuple[str, ...]:
+    if not isinstance(value, list) or not value or len({str(name) for name in value}) != len(value):
+        raise BadValueError("must be a list of different names, at least one")
+    if any(name not in field.choices for name in value):
+        raise BadValueError(f"must hold only {', '.join(field.choices)}")
+    return tuple(value)
+
+
+def _read_tables(value: object) -> tuple[str, ...]:
     """Names of tables: they become part of a statement, so only plain identifiers pass."""
     if not isinstance(value, list) or len(value) > 20:
         raise BadValueError("must be a list of at most 20 names")

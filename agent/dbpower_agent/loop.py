@@ -5,12 +5,13 @@ from __future__ import annotations
 import logging
 import threading
 import time
+from dataclasses import asdict, dataclass
 from typing import TYPE_CHECKING, Final
 
 from dbpower_agent.backoff import Backoff
 from dbpower_agent.client import BackendUnreachableError
 from dbpower_agent.commands import Command, CommandResult
-from dbpower_agent.sources.base import SourceError
+from dbpower_agent.sources.base import Collection, SourceError
 from dbpower_agent.state import SourceStatus
 from dbpower_agent.updates import UpdateRefusedError, refused, try_update
 
@@ -30,8 +31,17 @@ LONGEST_SLEEP: Final = 15.0
 READ_AGAIN_AT_ONCE: Final = 3
 
 
+@dataclass(frozen=True)
+class Failure:
+    """Why a source could not be read, as a command's result says it."""
+
+    code: str
+    detail: str
+    remedy: str | None
+
+
 class CollectionThread(threading.Thread):
-    """`make_source` builds the source for a configuration, `on_config` hears of a new one, `on_source_change` that the
+    """`make_sources` builds the sources for a configuration, `on_config` hears of a new one, `on_source_change` that a
     source became readable or unreadable. `alive_at` is the monotonic time of the last sign of progress.
     """
 
@@ -39,7 +49,7 @@ class CollectionThread(threading.Thread):
         self,
         config: AgentConfig,
         state: AgentState,
-        make_source: Callable[[AgentConfig], Source],
+        make_sources: Callable[[AgentConfig], tuple[Source, ...]],
         uploader: Uploader,
         *,
         on_config: Callable[[AgentConfig], None],
@@ -48,13 +58,13 @@ class CollectionThread(threading.Thread):
         super().__init__(name="collection", daemon=True)
         self._config = config
         self._state = state
-        self._make_source = make_source
+        self._make_sources = make_sources
         self._uploader = uploader
         self._on_config = on_config
         self._on_source_change = on_source_change
         self._desk: CommandDesk | None = None
-        self._source = make_source(config)
-        self._uploader.source = self._source
+        self._sources = make_sources(config)
+        self._uploader.sources = self._sources
         self._wake = threading.Event()
         self._stop_event = threading.Event()
         self._backoff = Backoff()
@@ -92,7 +102,7 @@ class CollectionThread(threading.Thread):
         except StoppingError:
             logger.debug("the collection was interrupted because the agent stops")
         finally:
-            self._source.close()
+            self._close()
 
     def _step(self) -> float:
         """Do the most urgent thing that is due; returns the seconds until the next may be."""
@@ -128,7 +138,9 @@ class CollectionThread(threading.Thread):
             return None
         due = now
         if self._started_collection is not None and not self._collect_more:
-            due = self._started_collection + max(self._state.interval_seconds, self._source.pause_seconds)
+            due = self._started_collection + max(
+                self._state.interval_seconds, *(source.pause_seconds for source in self._sources)
+            )
         return max(0.0, max(due, self._not_before) - now)
 
     def _execute(self, command: Command) -> None:
@@ -164,36 +176,53 @@ class CollectionThread(threading.Thread):
         epoch = lease.epoch if lease else 0
         self._started_collection = time.monotonic()
         self._collect_more = False
-        try:
-            status = self._source.probe()
-            collection = self._source.collect(epoch)
-        except SourceError as error:
-            self._note_source(self._unreadable(error))
-            return self._failed("source", error.code, error.detail, error.remedy)
-        except BackendUnreachableError as error:
-            return self._failed("collection", "backend_unreachable", str(error))
-        except OSError as error:
-            return self._failed("collection", "disk", f"the state directory does not take the data: {error.strerror}")
-        except Exception as error:
-            logger.exception("the collection failed unexpectedly")
-            return self._failed("collection", "internal_error", type(error).__name__)
-        self._note_source(status)
+        results = [self._read(source, epoch) for source in self._sources]
+        failures = [result for result in results if isinstance(result, Failure)]
+        collections = [result for result in results if isinstance(result, Collection)]
+        if not collections:
+            # Try again sooner than the interval, but not at once. While one source works, the others wait for its turn.
+            pause = self._backoff.failed()
+            self._not_before = time.monotonic() + pause
+            self._started_collection = None
+            logger.info("nothing could be collected, next try in %.1f s", pause)
+            return CommandResult(success=False, result=asdict(failures[0]))
         self._backoff.reset()
         self._not_before = 0.0
-        self._collect_more = collection.more
-        self._state.recovered("collection")
-        self._state.collected(collection.queries)
-        logger.info("collected %d row(s) into %d upload(s)", collection.queries, collection.uploads)
-        return CommandResult(success=True, result={"queries": collection.queries, "uploads": collection.uploads})
+        self._collect_more = any(collection.more for collection in collections)
+        queries, uploads = (
+            sum(getattr(collection, name) for collection in collections) for name in ("queries", "uploads")
+        )
+        self._state.collected(queries)
+        logger.info("collected %d row(s) into %d upload(s)", queries, uploads)
+        told = {"queries": queries, "uploads": uploads}
+        if failures:
+            return CommandResult(success=False, result={**asdict(failures[0]), **told})
+        return CommandResult(success=True, result=told)
 
-    def _failed(self, part: str, code: str, detail: str, remedy: str | None = None) -> CommandResult:
-        """A collection failed: try again sooner than the interval, but not at once."""
-        pause = self._backoff.failed()
-        self._not_before = time.monotonic() + pause
-        self._started_collection = None
-        self._state.failed(part, detail if remedy is None else f"{detail} (to mend it: {remedy})")
-        logger.error("collection failed, next try in %.1f s: %s: %s", pause, code, detail)
-        return CommandResult(success=False, result={"code": code, "detail": detail, "remedy": remedy})
+    def _read(self, source: Source, epoch: int) -> Collection | Failure:
+        """Read one source; its failure keeps no other from being read."""
+        try:
+            status = source.probe()
+            collection = source.collect(epoch)
+        except SourceError as error:
+            self._note_source(self._unreadable(source, error))
+            return self._failed("source", source, error.code, error.detail, error.remedy)
+        except BackendUnreachableError as error:
+            return self._failed("collection", source, "backend_unreachable", str(error))
+        except OSError as error:
+            detail = f"the state directory does not take the data: {error.strerror}"
+            return self._failed("collection", source, "disk", detail)
+        except Exception as error:
+            logger.exception("the collection failed unexpectedly")
+            return self._failed("collection", source, "internal_error", type(error).__name__)
+        self._note_source(status)
+        self._state.recovered(f"collection of {source.name}")
+        return collection
+
+    def _failed(self, part: str, source: Source, code: str, detail: str, remedy: str | None = None) -> Failure:
+        self._state.failed(f"{part} of {source.name}", detail if remedy is None else f"{detail} (to mend it: {remedy})")
+        logger.error("reading %s failed: %s: %s", source.name, code, detail)
+        return Failure(code, detail, remedy)
 
     def _flush(self) -> FlushResult:
         result = self._uploader.flush()
@@ -203,39 +232,42 @@ class CollectionThread(threading.Thread):
         return result
 
     def _probe(self) -> None:
-        """Keep what the heartbeats say about the source true between collections."""
+        """Keep what the heartbeats say about the sources true between collections."""
         self._probe_at = time.monotonic() + PROBE_SECONDS
-        try:
-            self._note_source(self._source.probe())
-        except SourceError as error:
-            if self._note_source(self._unreadable(error)):
-                self._state.failed("source", str(error))
-                logger.error("the source cannot be read: %s: %s", error.code, error)
-        except Exception as error:
-            logger.exception("looking at the source failed unexpectedly")
-            self._state.failed("source", type(error).__name__)
+        for source in self._sources:
+            try:
+                self._note_source(source.probe())
+            except SourceError as error:
+                if self._note_source(self._unreadable(source, error)):
+                    self._state.failed(f"source of {source.name}", str(error))
+                    logger.error("%s cannot be read: %s: %s", source.name, error.code, error)
+            except Exception as error:
+                logger.exception("looking at %s failed unexpectedly", source.name)
+                self._state.failed(f"source of {source.name}", type(error).__name__)
 
     def _note_source(self, status: SourceStatus) -> bool:
         self._probe_at = time.monotonic() + PROBE_SECONDS
         if status.readable:
-            self._state.recovered("source")
+            self._state.recovered(f"source of {status.name}")
         changed = self._state.set_source(status)
         if changed:
             self._on_source_change()
         return changed
 
-    def _unreadable(self, error: SourceError) -> SourceStatus:
-        return SourceStatus(
-            self._source.name, readable=False, code=error.code, detail=error.detail, remedy=error.remedy
-        )
+    def _unreadable(self, source: Source, error: SourceError) -> SourceStatus:
+        return SourceStatus(source.name, readable=False, code=error.code, detail=error.detail, remedy=error.remedy)
+
+    def _close(self) -> None:
+        for source in self._sources:
+            source.close()
 
     def _update(self, command: Command) -> CommandResult:
         try:
-            config, source = try_update(self._config, command.params, self._make_source)
+            config, sources = try_update(self._config, command.params, self._make_sources)
         except UpdateRefusedError as error:
             return refused(error)
-        self._source.close()
-        self._config, self._source, self._uploader.source = config, source, source
+        self._close()
+        self._config, self._sources, self._uploader.sources = config, sources, sources
         self._state.set_config_version(config.config_version)
         self._on_config(config)
         self._probe_at = self._not_before = 0.0

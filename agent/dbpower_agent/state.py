@@ -32,6 +32,21 @@ class SourceStatus:
     remedy: str | None = None
 
 
+def summary(statuses: list[SourceStatus]) -> dict[str, Any] | None:
+    """What a heartbeat says of the sources: of a single one everything, of several the first that has trouble.
+
+    Several count as readable while any of them is; `sources` then holds each of them.
+    """
+    if not statuses:
+        return None
+    worst = min(statuses, key=lambda status: (status.readable, status.code is None))
+    told = asdict(worst)
+    if len(statuses) > 1:
+        told["readable"] = any(status.readable for status in statuses)
+        told["sources"] = [asdict(status) for status in statuses]
+    return told
+
+
 class AgentState:
     """Thread-safe. Counters run from the start of the process; `errors` holds one text for each part that has trouble."""
 
@@ -43,7 +58,7 @@ class AgentState:
         self._errors_count = 0
         self._errors: dict[str, str] = {}
         self._last_collection: float | None = None
-        self._source: SourceStatus | None = None
+        self._sources: dict[str, SourceStatus] = {}
         self._spool = (0, 0, 0)
         self._lease: Lease | None = None
         self._auto_collect = False
@@ -101,13 +116,11 @@ class AgentState:
             self._spool = (files, size, dropped)
 
     def set_source(self, status: SourceStatus) -> bool:
-        """Note what is known of the source; True when it differs from before, so that the backend should hear soon."""
+        """Note what is known of a source; True when it differs from before, so that the backend should hear soon."""
         with self._lock:
-            changed = (
-                self._source is None or self._source.readable != status.readable or self._source.code != status.code
-            )
-            self._source = status
-            return changed
+            before = self._sources.get(status.name)
+            self._sources[status.name] = status
+            return before is None or (before.readable, before.code) != (status.readable, status.code)
 
     def collected(self, queries: int) -> None:
         """One collection was read and stored; its age counts from now."""
@@ -141,10 +154,10 @@ class AgentState:
                 "config_version": self._config_version,
                 "last_collection_age_seconds": age,
                 "stopping": stopping,
-                "source": None if self._source is None else asdict(self._source),
+                "source": summary(list(self._sources.values())),
                 "spool": {"files": files, "bytes": size, "dropped_files": dropped},
             }
-            if self._source is None:
+            if not self._sources:
                 del stats["source"]
             error = "; ".join(self._errors.values())[:LONGEST_ERROR] or None
             return {"stats": stats, "error": error}

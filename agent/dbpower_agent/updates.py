@@ -31,31 +31,48 @@ class UpdateRefusedError(Exception):
 
 
 def try_update(
-    config: AgentConfig, params: dict[str, Any], make_source: Callable[[AgentConfig], Source]
-) -> tuple[AgentConfig, Source]:
+    config: AgentConfig, params: dict[str, Any], make_sources: Callable[[AgentConfig], tuple[Source, ...]]
+) -> tuple[AgentConfig, tuple[Source, ...]]:
     """Check the new `db_config`, connect with it and store it. Returns what to use from now on.
 
     Raise UpdateRefusedError before anything has changed.
     """
     wanted = _wanted(config, params)
-    source = make_source(wanted)
+    sources = make_sources(wanted)
     try:
-        source.probe()
+        _probe(sources)
         path = save_database_config(config, wanted.db_config, wanted.config_version)
     except SourceError as error:
-        source.close()
+        _close(sources)
         detail = error.detail
         for secret in wanted.secrets:
             detail = detail.replace(secret, MASK)
         raise UpdateRefusedError(code=error.code, detail=detail, remedy=error.remedy) from error
     except OSError as error:
-        source.close()
+        _close(sources)
         raise UpdateRefusedError(code="not_stored", detail=f"the configuration cannot be stored: {error}") from error
     except BaseException:
-        source.close()
+        _close(sources)
         raise
     logger.info("configuration version %d is in use and stored in %s", wanted.config_version, path)
-    return wanted, source
+    return wanted, sources
+
+
+def _probe(sources: tuple[Source, ...]) -> None:
+    """Raise the first source's SourceError when none of them can be read."""
+    errors = []
+    for source in sources:
+        try:
+            source.probe()
+        except SourceError as error:
+            errors.append(error)
+    if len(errors) == len(sources):
+        raise errors[0]
+
+
+def _close(sources: tuple[Source, ...]) -> None:
+    for source in sources:
+        source.close()
 
 
 def _wanted(config: AgentConfig, params: dict[str, Any]) -> AgentConfig:

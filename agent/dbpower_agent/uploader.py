@@ -39,7 +39,7 @@ class FlushResult:
 
 
 class Uploader:
-    """Used by the collection thread only. `source` is whichever source the agent reads now."""
+    """Used by the collection thread only. `sources` are those that the agent reads now."""
 
     def __init__(
         self, client: Client, spool: Spool, state: AgentState, *, still_alive: Callable[[], None] = lambda: None
@@ -51,7 +51,7 @@ class Uploader:
         self._backoff = Backoff()
         self._dropped_told = 0
         self._dropped_when_sent = 0
-        self.source: Source | None = None
+        self.sources: tuple[Source, ...] = ()
 
     @property
     def waiting(self) -> int:
@@ -126,8 +126,8 @@ class Uploader:
 
     def _cursor_refused(self, entry: SpoolEntry, stored: StoredUpload, answer: Answer) -> FlushResult | None:
         """The upload starts above the backend's cursor: read what is between, or say that it is lost."""
-        source, lease = self.source, self._state.lease
-        if source is None or source.name != entry.source or lease is None or not lease.held:
+        source, lease = self._source(entry.source), self._state.lease
+        if source is None or lease is None or not lease.held:
             # Whoever holds the lease reads these rows from the log.
             logger.info("discarded %d upload(s) of a standby agent", self._spool.discard(entry.source))
             return None
@@ -153,8 +153,9 @@ class Uploader:
         logger.error("the backend refuses %s for good: %s", entry.path.name, answer.detail)
         self._state.failed("upload", f"the backend refused an upload: {answer.detail}")
         self._spool.reject(entry)
-        if self.source is not None and self.source.name == entry.source:
-            self.source.rejected(stored.envelope, stored.count)
+        source = self._source(entry.source)
+        if source is not None:
+            source.rejected(stored.envelope, stored.count)
 
     def _put_off(self, detail: str, answer: Answer) -> float:
         at_least = KEY_REFUSED_PAUSE if answer.status == 401 else 0.0
@@ -166,17 +167,21 @@ class Uploader:
     def _answer_texts(self, source_name: str, stored: StoredUpload, answer: Answer) -> None:
         """Send the texts the backend lacks. What fails here is asked for again with the next snapshot."""
         wanted = _keys(answer.body.get("text_wanted"))
+        source = self._source(source_name)
         asked: set[str] = set()
         for _ in range(MOST_TEXT_ROUNDS):
-            if not wanted or self.source is None or self.source.name != source_name:
+            if not wanted or source is None:
                 return
             asked.update(wanted)
             try:
-                wanted = self._send_texts(self.source, wanted, int(stored.envelope.get("epoch") or 0))
+                wanted = self._send_texts(source, wanted, int(stored.envelope.get("epoch") or 0))
             except (SourceError, BackendUnreachableError) as error:
                 logger.warning("texts of statements could not be sent: %s", error)
                 return
             wanted = [key for key in wanted if key not in asked]
+
+    def _source(self, name: str) -> Source | None:
+        return next((source for source in self.sources if source.name == name), None)
 
     def _send_texts(self, source: Source, keys: list[str], epoch: int) -> list[str]:
         more: list[str] = []

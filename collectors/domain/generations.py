@@ -1,8 +1,11 @@
 """The life of a source's counters: what a snapshot of a new one may be counted from."""
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from enum import StrEnum
+
+from collectors.domain.counters import Absolute
 
 
 class Base(StrEnum):
@@ -19,6 +22,17 @@ class Known:
 
     server_id: str
     taken_at: datetime
+
+
+def emptied(previous: Mapping[str, Absolute], current: Mapping[str, Absolute]) -> bool:
+    """Tell whether rows ended between two snapshots of one generation of `performance_schema`.
+
+    Its table drops no single row: one that is gone, or has another life, means that somebody emptied the table.
+    """
+    return any(
+        key not in current or (None not in (before.since, current[key].since) and before.since != current[key].since)
+        for key, before in previous.items()
+    )
 
 
 def base_of(

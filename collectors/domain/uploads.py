@@ -18,6 +18,7 @@ _COMPLETENESS_NUMBERS: Final = (
     "capacity",
     "tracked",
     "overflow_calls",
+    "digest_lost",
     "approximate_rows",
     "lost_rows",
     "gap_seconds",

@@ -26,7 +26,7 @@ class AuditEntry(models.Model):
     class Meta:
         db_table = "audit_entries"
         ordering = ["-id"]
-        verbose_name_plural = "audit"
+        verbose_name_plural = "audit entries"
         indexes = [models.Index(fields=["organization", "-id"], name="audit_entries_recent")]
 
     def __str__(self) -> str:

@@ -16,6 +16,8 @@ class MonitoredDatabase(models.Model):
     name = models.CharField(max_length=200)
     type = models.CharField(max_length=20, choices=[(engine.value, engine.value) for engine in Engine])
     last_epoch = models.BigIntegerField(default=0, editable=False)
+    # From here on totals come from performance_schema (see services.queries); null while it has not been read.
+    digests_since = models.DateTimeField(null=True, editable=False)
     created_at = models.DateTimeField(db_default=Now(), editable=False)
 
     class Meta:

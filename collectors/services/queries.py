@@ -5,6 +5,7 @@ from typing import Any
 
 from django.db.models import BigIntegerField, Case, F, Max, Min, Q, QuerySet, Sum, When
 
+from collectors.domain.sources import Source
 from collectors.models import Bucket, Gap
 
 # What follows any ordering of the rows below, so that equal ones keep their places between pages.
@@ -18,7 +19,7 @@ def top_fingerprints(*, buckets: QuerySet[Bucket], since: datetime, until: datet
     `statement_apart`, which is 0 otherwise), `database_id`, `database_name`, `source`, `sum_calls`, `sum_time_ns`,
     `least_time_ns`, `greatest_time_ns` (None where no extreme is known), `sum_rows`, `sum_rows_examined`.
     """
-    period = buckets.filter(started_at__gte=since, started_at__lt=until)
+    period = counted_once(buckets).filter(started_at__gte=since, started_at__lt=until)
     # Statements of unknown text must not melt into one row.
     statement = Case(
         When(statement__fingerprint=None, then=F("statement_id")), default=0, output_field=BigIntegerField()
@@ -42,6 +43,19 @@ def top_fingerprints(*, buckets: QuerySet[Bucket], since: datetime, until: datet
             sum_rows_examined=Sum("rows_examined"),
         )
         .order_by("-sum_time_ns", *TIES)
+    )
+
+
+def counted_once(buckets: QuerySet[Bucket]) -> QuerySet[Bucket]:
+    """Return the buckets that make up totals: a call is in one source of its database only.
+
+    From the first snapshot of performance_schema on, which holds every statement, the slow log's executions are in it
+    too: their buckets stay stored and do not count. The slow log goes on giving the single executions.
+    """
+    return buckets.filter(
+        ~Q(statement__source=Source.SLOW_LOG)
+        | Q(database__digests_since=None)
+        | Q(started_at__lt=F("database__digests_since"))
     )
 
 

@@ -13,7 +13,7 @@ from django.db.models.functions import Now
 from collectors.domain import counters, generations, limits
 from collectors.domain.counters import Absolute
 from collectors.domain.generations import Base, Known
-from collectors.domain.sources import Source
+from collectors.domain.sources import OVERFLOW_KEY, Source
 from collectors.domain.uploads import SnapshotRow, SnapshotUpload, TextsUpload
 from collectors.models import Collector, Lease, MonitoredDatabase, SnapshotBaseline, SnapshotPart, Statement
 from collectors.models.completeness import GapKind
@@ -99,10 +99,19 @@ def _apply(
     current = {row.key: row.absolute for row in rows}
     previous = {} if own is None else _unpacked(bytes(own.rows))
     covered_from = _covered_from(own or latest, upload, taken_at)
+    overflow = 0
     if base is not Base.ITSELF:
-        _add(database, source, rows, previous, ledger.middle(covered_from, taken_at))
+        overflow = _add(database, source, rows, previous, ledger.middle(covered_from, taken_at))
     _record_gaps(database, upload, base, latest, covered_from, taken_at)
+    if source is Source.PERFORMANCE_SCHEMA:
+        _record_digest_gaps(
+            database, upload, overflow, covered_from, taken_at, emptied=generations.emptied(previous, current)
+        )
     _store_baseline(database, upload, previous, current, taken_at)
+    if source is Source.PERFORMANCE_SCHEMA and database.digests_since is None:
+        # Its bucket as a whole: one that is counted in part by each source would be counted twice.
+        start = ledger.bucket_start(taken_at)
+        MonitoredDatabase.objects.filter(pk=database.pk).update(digests_since=start)
 
 
 def _covered_from(before: SnapshotBaseline | None, upload: SnapshotUpload, taken_at: datetime) -> datetime:
@@ -117,7 +126,8 @@ def _add(
     rows: list[SnapshotRow],
     previous: Mapping[str, Absolute],
     at: datetime,
-) -> None:
+) -> int:
+    """Write what was added. Return the calls that the source could count only together."""
     grown = dict(counters.deltas(previous, {row.key: row.absolute for row in rows}))
     facts = {
         row.key: ledger.StatementFacts(digest=row.digest, schema_name=row.database, user_name=row.user)
@@ -129,6 +139,36 @@ def _add(
     for key, delta in grown.items():
         additions.add(ids[key], at, delta)
     additions.write()
+    overflow = grown.get(OVERFLOW_KEY) if source is Source.PERFORMANCE_SCHEMA else None
+    return overflow.calls if overflow else 0
+
+
+def _record_digest_gaps(
+    database: MonitoredDatabase,
+    upload: SnapshotUpload,
+    overflow: int,
+    start: datetime,
+    end: datetime,
+    *,
+    emptied: bool,
+) -> None:
+    """Record what was counted only together, and that the table was emptied: what it counted until then is unknown."""
+    source = upload.envelope.source
+    amount = max(overflow, int(upload.envelope.completeness.get("digest_lost", 0)))
+    if amount:
+        completeness.record_gap(
+            database=database, source=source, kind=GapKind.OVERFLOW, amount=amount, start=start, end=end
+        )
+    if emptied:
+        completeness.record_gap(
+            database=database,
+            source=source,
+            kind=GapKind.GENERATION,
+            amount=None,
+            start=start,
+            end=end,
+            detail="the server's table of digests was emptied",
+        )
 
 
 def _record_gaps(

@@ -239,3 +239,17 @@ def test_a_failed_write_leaves_the_file_as_it_was(tmp_path: Path, monkeypatch: p
         save_database_config(config, config.db_config, 8)
     assert config.path.read_bytes() == before
     assert [path.name for path in tmp_path.iterdir()] == ["config.json"]
+
+
+def test_sources_are_chosen_by_engine_file_and_environment(tmp_path: Path) -> None:
+    assert load(tmp_path).sources == ("slow_log",)
+    assert load(tmp_path, db_type="postgres").sources == ("pg_stat_statements",)
+    both = {"DBPOWER_AGENT_SOURCES": "slow_log, performance_schema"}
+    assert load(tmp_path, both).sources == ("slow_log", "performance_schema")
+    assert load(tmp_path, sources=["performance_schema"]).sources == ("performance_schema",)
+
+
+@pytest.mark.parametrize("sources", [[], ["slow_log", "slow_log"], ["pg_stat_statements"], ["none"], "slow_log", [1]])
+def test_sources_that_cannot_be_read_are_refused(tmp_path: Path, sources: object) -> None:
+    problems = problems_of(tmp_path, valid(sources=sources))
+    assert [problem.split(":")[0] for problem in problems] == ["sources"]

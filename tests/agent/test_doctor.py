@@ -9,6 +9,7 @@ import pytest
 from tests.agent.agents import run_agent, write_config
 from tests.agent.backend import KEY, FakeBackend
 from tests.agent.conftest import PASSWORD, MySQLSite, PostgresSite
+from tests.servers.mariadb import MariaDB
 from tests.servers.postgresql import PostgreSQL
 
 
@@ -27,6 +28,38 @@ def test_all_is_well_with_a_healthy_mysql(backend: FakeBackend, tmp_path: Path, 
     wanted = {"backend", "key", "key format", "clock", "database", "version", "grants", "slow_query_log", "log_output"}
     assert wanted <= set(found)
     assert backend.heartbeats == []
+
+
+def test_performance_schema_is_examined_where_it_is_read(
+    backend: FakeBackend, tmp_path: Path, any_mysql_site: MySQLSite
+) -> None:
+    sources = ["slow_log", "performance_schema"]
+    path = write_config(tmp_path, backend.url, "mysql", any_mysql_site.db_config, sources=sources)
+    server = any_mysql_site.server
+    server.execute(str(findings(path, expected=1)["performance_schema grants"]["remedy"]))
+    assert findings(path, expected=0)["digests_size"]["ok"]
+    server.execute("UPDATE performance_schema.setup_consumers SET ENABLED = 'NO' WHERE NAME = 'statements_digest'")
+    try:
+        server.execute(str(findings(path, expected=1)["statements_digest"]["remedy"]))
+        findings(path, expected=0)
+    finally:
+        server.execute("UPDATE performance_schema.setup_consumers SET ENABLED = 'YES'")
+
+
+def test_performance_schema_that_is_off_or_full_is_told(backend: FakeBackend, tmp_path: Path) -> None:
+    for settings, name in (
+        ({"performance-schema": "OFF"}, "performance_schema"),
+        ({"performance-schema-digests-size": "10"}, "digests_size"),
+    ):
+        with MariaDB(settings=settings) as server:
+            server.execute(f"CREATE USER watcher@'127.0.0.1' IDENTIFIED BY '{PASSWORD}'")
+            server.execute("GRANT SELECT ON performance_schema.* TO watcher@'127.0.0.1'")
+            for number in range(15):
+                server.execute("SELECT 1" + ", 1" * number)
+            config = {"host": server.host, "port": server.port, "user": "watcher", "password": PASSWORD}
+            path = write_config(tmp_path, backend.url, "mysql", config, sources=["performance_schema"])
+            remedy = findings(path, expected=1)[name]["remedy"]
+        assert name.removesuffix("digests_size") in remedy
 
 
 def test_all_is_well_with_a_healthy_postgresql(

@@ -31,7 +31,7 @@ class Bench:
         parsed, problems = parse_database_config({**site.db_config, **db_config})
         assert problems == []
         self.source = PgStatStatementsSource(parsed, self.tools)
-        self.uploader.source = self.source
+        self.uploader.sources = (self.source,)
 
     def collect(self) -> dict[str, Any]:
         self.source.collect(1)

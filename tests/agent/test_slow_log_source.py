@@ -9,6 +9,7 @@ import pytest
 from dbpower_agent.client import Client
 from dbpower_agent.database_config import parse_database_config
 from dbpower_agent.sources.base import SourceError
+from dbpower_agent.sources.mysql_session import MySQLSession
 from dbpower_agent.sources.slow_log import SlowLogSource
 from dbpower_agent.state import AgentState, Lease
 from dbpower_agent.uploader import Uploader
@@ -34,8 +35,8 @@ class Bench:
         object.__setattr__(self.tools, "cursors", self.uploader)
         parsed, problems = parse_database_config({**site.db_config, **db_config})
         assert problems == []
-        self.source = SlowLogSource(parsed, self.tools, old_tables=OLD_TABLES)
-        self.uploader.source = self.source
+        self.source = SlowLogSource(MySQLSession(parsed), self.tools, old_tables=OLD_TABLES)
+        self.uploader.sources = (self.source,)
 
     def collect(self) -> int:
         """One collection and its upload; returns the number of rows read."""

@@ -126,7 +126,7 @@ def test_texts_are_not_asked_for_without_end(backend: FakeBackend, tmp_path: Pat
             part.add(encode_member({"key": "k", "fingerprint": None, "fingerprint_id": None}))
             return iter([part])
 
-    site.uploader.source = Repeating()  # type: ignore[assignment]
+    site.uploader.sources = (Repeating(),)  # type: ignore[assignment]
     original = backend._bulk
     backend._bulk = lambda body: {**original({**body, "queries": []}), "text_wanted": ["k"]}  # type: ignore[method-assign]
     site.put()

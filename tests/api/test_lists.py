@@ -11,7 +11,7 @@ from collectors.models import Heartbeat
 from tests.api.callers import content_of, signed_in
 from tests.api.routes import ROUTES, Things
 from tests.cast import Cast, register
-from tests.services.uploading import send, slow_log, slow_query, snapshot, statement
+from tests.services.uploading import digests, send, slow_log, slow_query, snapshot, statement
 
 pytestmark = pytest.mark.django_db
 
@@ -195,3 +195,13 @@ def test_slow_queries_are_listed_newest_first(cast: Cast) -> None:
     assert (rows[0]["query_time_ms"], rows[0]["fingerprint"], rows[0]["database"]) == (500.0, "select ?", "shop")
     assert content_of(carol.get("slow-queries", QUERY_STRING="user=app"))["count"] == 1
     assert content_of(carol.get("slow-queries", QUERY_STRING="fingerprint_id=" + "0" * 16))["count"] == 2
+
+
+def test_a_call_that_two_sources_saw_counts_once_and_stays_a_slow_query(cast: Cast) -> None:
+    send(cast.collector, digests(1, statement("shop:d", 100)))
+    send(cast.collector, digests(2, statement("shop:d", 103)))
+    send(cast.collector, slow_log(0, 3, queries=[slow_query(age_seconds=0)] * 3))
+    bob = signed_in(cast.bob)
+    found = content_of(bob.get("queries"))["queries"]
+    assert [(row["source"], row["calls"]) for row in found] == [("performance_schema", 3)]
+    assert content_of(bob.get("slow-queries"))["count"] == 3

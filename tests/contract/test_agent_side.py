@@ -14,14 +14,16 @@ from dbpower_agent.commands import Command, CommandDesk, CommandResult
 from dbpower_agent.database_config import DatabaseConfig, parse_database_config
 from dbpower_agent.heartbeat import HeartbeatThread
 from dbpower_agent.sources.base import Source
+from dbpower_agent.sources.digest_columns import COUNTERS, OWN, DigestColumns
 from dbpower_agent.sources.mysql_facts import ServerFacts
 from dbpower_agent.sources.pg_columns import COUNTS, Columns
 from dbpower_agent.sources.pg_extension import Extension
-from dbpower_agent.sources.pg_snapshot import SnapshotParts
 from dbpower_agent.sources.pg_stat_statements import Life, PgStatStatementsSource
 from dbpower_agent.sources.slow_log_position import Cursor, Reading
 from dbpower_agent.sources.slow_log_times import Window
 from dbpower_agent.sources.slow_log_uploads import Poll, SegmentWriter
+from dbpower_agent.sources.snapshot_parts import SnapshotParts
+from dbpower_agent.sources.snapshots import Generation, SnapshotSeries
 from dbpower_agent.state import AgentState, Lease, SourceStatus
 from dbpower_agent.uploader import Uploader
 from tests.agent.agents import make_tools
@@ -94,6 +96,17 @@ def test_a_heartbeat_has_the_golden_shape() -> None:
     assert shape(state.heartbeat_body()) == shape(wanted)
 
 
+def test_a_heartbeat_about_two_sources_has_the_golden_shape() -> None:
+    state = make_state()
+    wanted = golden("heartbeat_request_two_sources")
+    for status in wanted["stats"]["source"]["sources"]:
+        state.set_source(SourceStatus(**status))
+    state.failed("source", wanted["error"])
+    told = state.heartbeat_body()
+    assert told["stats"]["source"] == wanted["stats"]["source"]
+    assert shape(told["error"]) == shape(wanted["error"])
+
+
 def test_the_golden_heartbeat_answer_is_carried_out() -> None:
     state = AgentState(collection_interval_minutes=1, config_version=3)
     desk = CommandDesk(state, report=lambda *_: None, wake=lambda: None)
@@ -160,14 +173,15 @@ def test_a_snapshot_has_the_golden_shape(tmp_path: Path) -> None:
     numbers = [values.get(name, 0.0 if time else "0") for name, time in columns.meanings]
     source = postgres_source(tmp_path)
     source._server_id = wanted["server_id"]
-    source._epoch, source._seq = 7, 2
+    source._tools.numbers.last["pg_stat_statements"] = (7, 2)
     now = Instant.now()
     life = Life("1767225600000000", 86400.5, 3)
-    source._previous = (Instant(now.boot, now.boot_seconds - 700, now.wall_seconds), life)
+    source._series._previous = Instant(now.boot, now.boot_seconds - 700, now.wall_seconds)
+    source._previous_life = life
     with SnapshotParts(tmp_path) as parts:
         parts.add(columns.member(["10", "16384", "-5134113", True, "shop", "app", None, *numbers]))
         extension = Extension('"public"', "1.10", columns, has_info=True, capacity=5000, own_userid="10")
-        source._store(parts, extension, now, life, life, 7)
+        source._store(parts, extension, now, (life, life), 7)
     client = RecordingClient()
     Uploader(client, source._tools.spool, make_state()).flush()  # type: ignore[arg-type]
     (sent,) = client.bodies
@@ -176,6 +190,32 @@ def test_a_snapshot_has_the_golden_shape(tmp_path: Path) -> None:
     for name in ("epoch", "seq", "part", "parts", "rows", "server_id", "generation", "generation_age_seconds"):
         assert sent[name] == wanted[name], name
     assert len(sent["snapshot_id"]) == len(wanted["snapshot_id"])
+
+
+def test_a_snapshot_of_digests_has_the_golden_shape(tmp_path: Path) -> None:
+    wanted = golden("digest_snapshot_upload")
+    tools = make_tools(tmp_path)
+    columns = DigestColumns.choose({column for _, column, _ in (*OWN, *COUNTERS)})
+    row = wanted["queries"][0]
+    numbers = {**row, **row["counters"]}
+    values = [str(numbers[wire] * (1000 if time else 1)).encode() for wire, time in columns.meanings]
+    raw = (row["database"].encode(), row["digest"].encode(), row["since"].encode(), *values)
+    series = SnapshotSeries("performance_schema", tools)
+    tools.numbers.last["performance_schema"] = (7, 2)
+    now = Instant.now()
+    series._previous = Instant(now.boot, now.boot_seconds - 700, now.wall_seconds)
+    generation = Generation(wanted["server_id"], wanted["generation"], wanted["generation_age_seconds"])
+    known = {"capacity": 5000, "digest_lost": 2}
+    with SnapshotParts(tmp_path) as parts:
+        parts.add(columns.member(columns.parse(raw)))
+        series.store(parts, generation, epoch=7, read_at=now, completeness=known)
+    client = RecordingClient()
+    Uploader(client, tools.spool, make_state()).flush()  # type: ignore[arg-type]
+    (sent,) = client.bodies
+    assert shape(sent) == shape(wanted)
+    assert sent["queries"] == wanted["queries"]
+    for name in ("source", "seq", "server_id", "generation"):
+        assert sent[name] == wanted[name], name
 
 
 def test_an_upload_of_texts_has_the_golden_shape(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -202,7 +242,7 @@ def spooled(tmp_path: Path, *answers: Answer) -> tuple[RecordingClient, Uploader
     client = RecordingClient(*answers)
     uploader = Uploader(client, tools.spool, make_state())  # type: ignore[arg-type]
     source = AskingSource()
-    uploader.source = source  # type: ignore[assignment]
+    uploader.sources = (source,)  # type: ignore[assignment]
     assert issubclass(PgStatStatementsSource, Source)
     return client, uploader, source
 

@@ -62,6 +62,13 @@ def test_everything_a_heartbeat_says_is_kept(cast: Cast, client: Client) -> None
     assert kept.last_collection is not None
 
 
+def test_what_a_heartbeat_says_of_two_sources_is_kept(cast: Cast, client: Client) -> None:
+    request = golden("heartbeat_request_two_sources.json")
+    answer = send(client, f"collectors/{cast.collector.pk}/heartbeat", cast.key, request)
+    assert answer.status_code == 200, answer.content
+    assert Heartbeat.objects.get(pk=cast.collector.pk).source == request["stats"]["source"]
+
+
 def test_a_new_configuration_is_delivered_with_the_golden_shape(cast: Cast, client: Client) -> None:
     config = golden("heartbeat_answer.json")["commands"][1]["params"]["config"]
     change_collector(collector=cast.collector, config=config, actor=SOMEBODY)
@@ -122,3 +129,11 @@ def test_a_snapshot_and_the_texts_that_were_asked_for_are_taken(cast: Cast, clie
     assert answer["text_wanted"] == [snapshot["queries"][0]["key"]]
     texts = json.loads(send(client, "queries/bulk", cast.warehouse_key, golden("texts_upload.json")).content)
     assert texts["accepted"] == 1
+
+
+def test_a_snapshot_of_digests_is_taken(cast: Cast, client: Client) -> None:
+    snapshot = golden("digest_snapshot_upload.json")
+    baseline = {**snapshot, "seq": snapshot["seq"] - 1, "rows": 0, "queries": []}
+    assert send(client, "queries/bulk", cast.key, baseline).status_code == 200
+    answer = json.loads(send(client, "queries/bulk", cast.key, snapshot).content)
+    assert (answer["accepted"], answer["text_wanted"]) == (1, [snapshot["queries"][0]["key"]])

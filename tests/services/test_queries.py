@@ -7,10 +7,10 @@ import pytest
 from django.db.models import QuerySet
 from django.utils import timezone
 
-from collectors.models import Bucket, Gap
+from collectors.models import Bucket, Gap, SlowQuery
 from collectors.services import queries
 from tests.cast import Cast
-from tests.services.uploading import send, slow_log, slow_query, snapshot, statement
+from tests.services.uploading import digests, send, slow_log, slow_query, snapshot, statement
 
 pytestmark = pytest.mark.django_db
 
@@ -61,3 +61,24 @@ def test_gaps_that_touch_the_period_are_shown(cast: Cast) -> None:
     found = queries.gaps_between(gaps=Gap.objects.all(), since=now - timedelta(hours=5), until=now)
     assert [gap.amount for gap in found] == [2]
     assert not queries.gaps_between(gaps=Gap.objects.all(), since=now - timedelta(hours=1), until=now).exists()
+
+
+def test_totals_come_from_performance_schema_from_its_first_snapshot_on(cast: Cast) -> None:
+    rows = [slow_query(age_seconds=0), slow_query(age_seconds=7200), slow_query(age_seconds=7200)]
+    send(cast.collector, slow_log(0, 3, queries=rows))
+    assert top(Bucket.objects.all())[0]["sum_calls"] == 3
+    send(cast.collector, digests(1, statement("shop:d", 100)))
+    send(cast.collector, digests(2, statement("shop:d", 107)))
+    found = {row["source"]: row["sum_calls"] for row in top(Bucket.objects.all())}
+    assert found == {"slow_log": 2, "performance_schema": 7}, "what ran before is known from the slow log alone"
+    send(cast.collector, slow_log(3, 5, queries=[slow_query(age_seconds=0)] * 5))
+    assert {row["source"]: row["sum_calls"] for row in top(Bucket.objects.all())} == found
+    assert sum(bucket.calls for bucket in Bucket.objects.filter(statement__source="slow_log")) == 8, "all stay stored"
+    assert SlowQuery.objects.count() == 8
+
+
+def test_the_slow_log_of_another_database_goes_on_counting(cast: Cast) -> None:
+    send(cast.foreign_collector, slow_log(0, 4))
+    send(cast.collector, digests(1, statement("shop:d", 100)))
+    send(cast.foreign_collector, slow_log(4, 1))
+    assert [(row["source"], row["sum_calls"]) for row in top(Bucket.objects.all())] == [("slow_log", 5)]

@@ -15,7 +15,7 @@ from collectors.models.statements import TextState
 from collectors.services.errors import Refused
 from collectors.services.uploads import Taken
 from tests.cast import Cast
-from tests.services.uploading import SERVER, calls, send, snapshot, statement
+from tests.services.uploading import SERVER, calls, digests, send, snapshot, statement
 from tests.threads import at_once
 
 pytestmark = pytest.mark.django_db
@@ -258,3 +258,18 @@ def test_the_same_snapshots_at_once_count_once(cast: Cast) -> None:
     results = at_once(*[act(seq) for seq in (2, 3, 4, 4, 3, 2)])
     assert not [result for result in results if isinstance(result, Exception)], results
     assert counted(cast) == {"a": 40, "b": 4}
+
+
+def test_calls_that_performance_schema_counts_only_together_are_kept_and_shown(cast: Cast) -> None:
+    send(cast.collector, digests(1, statement(":", 100, digest="")))
+    send(cast.collector, digests(2, statement(":", 130, digest=""), completeness={"digest_lost": 30}))
+    assert calls(cast.collector) == {":": 30}
+    assert [(gap.kind, gap.amount) for gap in Gap.objects.order_by("pk")] == [("baseline", None), ("overflow", 30)]
+
+
+def test_an_emptied_table_of_digests_counts_from_zero_and_is_shown(cast: Cast) -> None:
+    send(cast.collector, digests(1, statement("s:a", 100, since="one"), statement("s:b", 5, since="one")))
+    send(cast.collector, digests(2, statement("s:a", 3, since="two")))
+    send(cast.collector, digests(3, statement("s:a", 4, since="two")))
+    assert calls(cast.collector) == {"s:a": 4}
+    assert gaps() == ["baseline", "generation"]

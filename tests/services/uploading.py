@@ -57,6 +57,11 @@ def snapshot(seq: int, *rows: dict[str, Any], epoch: int = 1, **members: Any) ->
     }
 
 
+def digests(seq: int, *rows: dict[str, Any], **members: Any) -> dict[str, Any]:
+    """Return a whole snapshot of performance_schema."""
+    return snapshot(seq, *rows, **{"source": "performance_schema", **members})
+
+
 def calls(collector: Collector) -> dict[str, int]:
     """Return what the buckets of the collector's database say: calls by statement key."""
     found: dict[str, int] = {}

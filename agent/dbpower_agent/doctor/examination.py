@@ -43,7 +43,7 @@ def _examine_database(config: AgentConfig) -> list[Finding]:
             load_driver()
         except SourceError as error:
             return [bad("driver", error.detail, error.remedy)]
-        return examine_mysql(config.db_config)
+        return examine_mysql(config.db_config, config.sources)
     try:
         import psycopg  # noqa: F401  (only to see whether it is there)
 

@@ -4,8 +4,10 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+from dbpower_agent.doctor.digests import examine_digests
 from dbpower_agent.doctor.findings import Finding, bad, good
 from dbpower_agent.sources.base import SourceError, statement
+from dbpower_agent.sources.digest_table import grant_of
 from dbpower_agent.sources.mysql_connection import MySQLConnection
 from dbpower_agent.sources.mysql_facts import ServerFacts, read_facts
 
@@ -16,7 +18,7 @@ SLOW_ROWS = 200_000
 USUAL_LONG_QUERY_TIME = 1.0
 
 
-def examine_mysql(config: DatabaseConfig) -> list[Finding]:
+def examine_mysql(config: DatabaseConfig, sources: tuple[str, ...]) -> list[Finding]:
     try:
         connection = MySQLConnection(config)
     except SourceError as error:
@@ -26,15 +28,21 @@ def examine_mysql(config: DatabaseConfig) -> list[Finding]:
         findings = [
             good("database", f"connected as {config.user or ''!r}"),
             _version(facts),
-            _grant(connection, config),
-            *_logging(facts),
-            *_thresholds(facts),
         ]
-        return [*findings, *_size(connection)] if all(finding.ok for finding in findings[:3]) else findings
+        if "slow_log" in sources:
+            findings += _slow_log(connection, facts)
+        if "performance_schema" in sources:
+            findings += examine_digests(connection)
+        return findings
     except SourceError as error:
         return [bad("database", error.detail, error.remedy)]
     finally:
         connection.close()
+
+
+def _slow_log(connection: MySQLConnection, facts: ServerFacts) -> list[Finding]:
+    grant = _grant(connection)
+    return [grant, *_logging(facts), *_thresholds(facts), *(_size(connection) if grant.ok else [])]
 
 
 def _version(facts: ServerFacts) -> Finding:
@@ -48,13 +56,11 @@ def _version(facts: ServerFacts) -> Finding:
     return good("version", f"{name} {version}")
 
 
-def _grant(connection: MySQLConnection, config: DatabaseConfig) -> Finding:
+def _grant(connection: MySQLConnection) -> Finding:
     try:
-        connection.rows("SELECT start_time FROM mysql.slow_log LIMIT 0")
+        connection.rows(statement("slow_log_probe"))
     except SourceError as error:
-        account = connection.value("SELECT CURRENT_USER()") or f"{config.user or ''}@%"
-        user, _, host = account.rpartition("@")
-        remedy = f"GRANT SELECT ON mysql.slow_log TO '{user}'@'{host}'"
+        remedy = grant_of(connection, "SELECT ON mysql.slow_log")
         return bad("grants", f"mysql.slow_log cannot be read: {error.detail}", remedy)
     return good("grants", "mysql.slow_log can be read")
 

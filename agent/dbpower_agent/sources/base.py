@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from functools import cache
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, ClassVar, Protocol
@@ -49,6 +49,21 @@ class Collection:
     more: bool = False
 
 
+class SnapshotNumbers:
+    """The numbers of snapshots within an epoch, kept for as long as the process lives: a source that is made anew for
+    another configuration has to go on counting, or its snapshots would look older than the last one.
+    """
+
+    def __init__(self) -> None:
+        self.last: dict[str, tuple[int, int]] = {}
+
+    def next(self, source: str, epoch: int) -> int:
+        """The number of the next snapshot of `source`; a new epoch begins with 1."""
+        last_epoch, seq = self.last.get(source, (epoch, 0))
+        self.last[source] = (epoch, seq + 1 if last_epoch == epoch else 1)
+        return self.last[source][1]
+
+
 @dataclass(frozen=True)
 class SourceTools:
     """What the agent lends to a source. `still_alive` is called during long work, for the watchdog."""
@@ -58,6 +73,7 @@ class SourceTools:
     state_dir: Path
     still_alive: Callable[[], None]
     interval_seconds: Callable[[], float]
+    numbers: SnapshotNumbers = field(default_factory=SnapshotNumbers)
 
 
 class Source(ABC):

@@ -29,7 +29,12 @@ SSL_MODES: Final = {
 # Numbers of the server's errors, the same on MySQL and MariaDB.
 ACCESS_DENIED: Final = frozenset({1044, 1045, 1698, 3118})
 NO_PRIVILEGE: Final = frozenset({1142, 1143, 1227, 1370})
-NO_TABLE: Final = frozenset({1146, 1049})
+NO_TABLE: Final = frozenset({1146, 1049, 1109})
+
+# An identifier in every statement of the agent, the name of a variable that is never set. Comments and literals do not
+# reach `performance_schema`, identifiers do: there it tells the agent's statements from everybody else's.
+MARK: Final = "dbpower_agent_own"
+UNSET: Final = f"@`{MARK}`"
 
 Row = tuple[bytes | None, ...]
 
@@ -42,6 +47,7 @@ def load_driver() -> tuple[Any, Any]:
     """The driver and its module of cursors: mysqlclient, or PyMySQL where that could not be built."""
     try:
         import MySQLdb
+        import MySQLdb.connections
         import MySQLdb.cursors
     except ImportError:
         pass
@@ -49,6 +55,7 @@ def load_driver() -> tuple[Any, Any]:
         return MySQLdb, MySQLdb.cursors
     try:
         import pymysql
+        import pymysql.connections
         import pymysql.cursors
     except ImportError:
         raise SourceError(
@@ -152,7 +159,7 @@ class MySQLConnection:
             "charset": "utf8mb4",
             "use_unicode": False,
             "conv": {},
-            "autocommit": True,
+            "autocommit": None,
             "local_infile": False,
             "connect_timeout": CONNECT_TIMEOUT,
             "read_timeout": 60,
@@ -166,14 +173,15 @@ class MySQLConnection:
             arguments |= {"host": host, "port": config.port or DEFAULT_PORTS["mysql"]}
         if config.database:
             arguments["database"] = config.database
-        arguments |= tls_arguments(config, pure_python=self._driver.__name__ == "pymysql")
-        return self._driver.connect(**arguments)
+        pure_python = self._driver.__name__ == "pymysql"
+        arguments |= tls_arguments(config, pure_python=pure_python)
+        return silent(self._driver.connections.Connection)(**arguments)
 
     def _refuse_plain_text(self, config: DatabaseConfig) -> None:
         """A driver may fall back to plain text without a word (mysqlclient with `REQUIRED` does): look what is in use."""
         if config.tls_mode == "disable":
             return
-        rows = self.rows("SHOW SESSION STATUS LIKE 'Ssl_cipher'")
+        rows = self.rows(f"SHOW SESSION STATUS WHERE Variable_name = 'Ssl_cipher' AND {UNSET} IS NULL")
         if not rows or not rows[0][1]:
             self.close()
             raise SourceError(
@@ -183,21 +191,26 @@ class MySQLConnection:
             )
 
     def _prepare(self) -> None:
-        self.is_mariadb = "mariadb" in (self.value("SELECT VERSION()") or "").lower()
+        self.is_mariadb = "mariadb" in (self.value(f"SELECT VERSION() AS {MARK}") or "").lower()
         # Before the zone is changed: how far the server's own zone is from UTC, in seconds.
-        self.server_offset = int(self.value("SELECT TIMESTAMPDIFF(SECOND, UTC_TIMESTAMP(), NOW())") or 0)
-        settings = ["time_zone = '+00:00'", "long_query_time = 31536000", f"lock_wait_timeout = {LOCK_WAIT_TIMEOUT}"]
+        self.server_offset = int(self.value(f"SELECT TIMESTAMPDIFF(SECOND, UTC_TIMESTAMP(), NOW()) AS {MARK}") or 0)
+        settings = [
+            "autocommit = 1",
+            "time_zone = '+00:00'",
+            "long_query_time = 31536000",
+            f"lock_wait_timeout = {LOCK_WAIT_TIMEOUT}",
+        ]
         if self.is_mariadb:
             settings.append("slow_query_log = 0")
-        self.rows("SET SESSION " + ", ".join(settings))
+        self.rows(f"SET {UNSET} = NULL, NAMES utf8mb4, " + ", ".join(f"SESSION {setting}" for setting in settings))
         self._limit(STATEMENT_TIMEOUT)
 
     def _limit(self, seconds: float) -> None:
         """Have the server itself end a statement that runs too long."""
         if self.is_mariadb:
-            self.rows(f"SET SESSION max_statement_time = {seconds:.0f}")
+            self.rows(f"SET {UNSET} = NULL, SESSION max_statement_time = {seconds:.0f}")
         else:
-            self.rows(f"SET SESSION max_execution_time = {int(seconds * 1000)}")
+            self.rows(f"SET {UNSET} = NULL, SESSION max_execution_time = {int(seconds * 1000)}")
 
     def _translate(self, error: Exception) -> Exception:
         """A statement failed. Anything but a plain refusal makes the connection unusable."""
@@ -208,6 +221,19 @@ class MySQLConnection:
         if code in {1969, 3024}:
             return ReadLimitError("the server ended the statement: it took too long")
         return SourceError("database_error", f"the database connection failed: {brief(error)}")
+
+
+def silent(connection_class: Any) -> Any:
+    """The driver's class of connections without the `SET NAMES` that it sends by itself, and without the mark.
+
+    The handshake has agreed on the character set already.
+    """
+
+    class SilentConnection(connection_class):  # type: ignore[misc]
+        def set_character_set(self, charset: str, collation: str | None = None) -> None:  # noqa: ARG002
+            self.encoding = "utf8"
+
+    return SilentConnection
 
 
 def tls_arguments(config: DatabaseConfig, *, pure_python: bool) -> dict[str, Any]:

@@ -3,28 +3,25 @@
 from __future__ import annotations
 
 import re
-import uuid
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, ClassVar, Final
 
 from dbpower_agent.clock import Instant
-from dbpower_agent.fingerprint import fingerprint, fingerprint_id
-from dbpower_agent.payload import Part, encode_member
 from dbpower_agent.sources.base import Collection, Source, SourceError, SourceTools, statement
 from dbpower_agent.sources.pg_extension import Extension, find_extension, system_identifier
-from dbpower_agent.sources.pg_snapshot import SnapshotParts
 from dbpower_agent.sources.postgres_connection import PostgresConnection
-from dbpower_agent.sources.slow_log_rows import clean_text
+from dbpower_agent.sources.snapshot_parts import SnapshotParts
+from dbpower_agent.sources.snapshots import Generation, SnapshotSeries, text_parts
 from dbpower_agent.state import SourceStatus
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
     from dbpower_agent.database_config import DatabaseConfig
+    from dbpower_agent.payload import Part
 
 ATTEMPTS: Final = 3
 TEXT_LIMIT: Final = 131_072
-FINGERPRINT_LIMIT: Final = 65_536
 # The text the server shows in place of one that its reader may not see.
 HIDDEN: Final = "<insufficient privilege>"
 KEY: Final = re.compile(r"(\d{1,10}):(\d{1,10}):(-?\d{1,19}):[tf]")
@@ -50,9 +47,8 @@ class PgStatStatementsSource(Source):
         self._connection: PostgresConnection | None = None
         self._extension: Extension | None = None
         self._server_id = ""
-        self._epoch: int | None = None
-        self._seq = 0
-        self._previous: tuple[Instant, Life] | None = None
+        self._series = SnapshotSeries(self.name, tools)
+        self._previous_life: Life | None = None
         self._own: set[str] = set()
         self._foreign: set[str] = set()
 
@@ -83,28 +79,14 @@ class PgStatStatementsSource(Source):
                 self._read(extension, parts)
                 after = self._life(extension)
                 if before.reset_us == after.reset_us:
-                    return self._store(parts, extension, read_at, before, after, epoch)
+                    return self._store(parts, extension, read_at, (before, after), epoch)
         raise SourceError("reset_while_reading", "pg_stat_statements is reset faster than it can be read")
 
     def wanted_texts(self, keys: list[str]) -> Iterator[Part]:
         """Texts of `keys`, utility statements stripped of literals; null for those the server no longer has."""
-        part = Part("texts", last=',"queries":[]}')
-        missing = dict.fromkeys(keys)
-        for key, text in self._texts([match for key in keys if (match := KEY.fullmatch(key))]):
-            if key not in missing or text is None or text == HIDDEN:
-                continue
-            del missing[key]
-            stripped = clean_text(fingerprint(text, dialect="postgres"))
-            identity = fingerprint_id(stripped)
-            member = {"key": key, "fingerprint_id": identity, "fingerprint": stripped[:FINGERPRINT_LIMIT]}
-            encoded = encode_member(member)
-            if not part.fits(encoded):
-                yield part
-                part = Part("texts", last=',"queries":[]}')
-            part.add(encoded)
-        for key in missing:
-            part.add(encode_member({"key": key, "fingerprint_id": None, "fingerprint": None}))
-        yield part
+        return text_parts(
+            keys, self._texts([match for key in keys if (match := KEY.fullmatch(key))]), dialect="postgres"
+        )
 
     def _texts(self, keys: list[re.Match[str]]) -> Iterator[tuple[str, str | None]]:
         if not keys:
@@ -116,7 +98,7 @@ class PgStatStatementsSource(Source):
         )
         arrays = [[key[number] for key in keys] for number in (1, 2, 3)]
         for userid, dbid, queryid, toplevel, text in connection.stream(sql, arrays):
-            yield f"{userid}:{dbid}:{queryid}:{'t' if toplevel else 'f'}", text
+            yield f"{userid}:{dbid}:{queryid}:{'t' if toplevel else 'f'}", None if text == HIDDEN else text
 
     def _read(self, extension: Extension, parts: SnapshotParts) -> None:
         """Fill `parts`. Raise SourceError when the snapshot would not be complete."""
@@ -151,45 +133,23 @@ class PgStatStatementsSource(Source):
         self._foreign -= self._own
 
     def _store(
-        self, parts: SnapshotParts, extension: Extension, read_at: Instant, before: Life, after: Life, epoch: int
+        self, parts: SnapshotParts, extension: Extension, read_at: Instant, lives: tuple[Life, Life], epoch: int
     ) -> Collection:
-        if epoch != self._epoch:
-            self._epoch, self._seq = epoch, 0
-        self._seq += 1
-        snapshot_id = uuid.uuid4().hex
-        finished = parts.finish()
-        interval = None if self._previous is None else round(self._previous[0].age(read_at), 3)
-        envelope = {
-            "source": self.name,
-            "epoch": epoch,
-            "seq": self._seq,
-            "interval_seconds": interval,
-            "snapshot_id": snapshot_id,
-            "parts": len(finished),
-            "rows": parts.rows,
-            "server_id": self._server_id,
-            "generation": f"{self._server_id}:{before.reset_us}",
-            "generation_age_seconds": None if before.age_seconds is None else round(max(before.age_seconds, 0.0), 3),
-            "completeness": self._completeness(extension, parts, after, interval),
-        }
-        for number, (tail, count) in enumerate(finished, start=1):
-            self._tools.spool.put({**envelope, "part": number}, tail(), count=count, read_at=read_at, group=snapshot_id)
-        self._previous = (read_at, after)
-        return Collection(parts.rows, len(finished))
+        before, after = lives
+        generation = Generation(self._server_id, f"{self._server_id}:{before.reset_us}", before.age_seconds)
+        completeness = self._completeness(extension, after)
+        stored = self._series.store(parts, generation, epoch=epoch, read_at=read_at, completeness=completeness)
+        self._previous_life = after
+        return stored
 
-    def _completeness(
-        self, extension: Extension, parts: SnapshotParts, life: Life, interval: float | None
-    ) -> dict[str, Any]:
-        known: dict[str, Any] = {"tracked": parts.rows}
+    def _completeness(self, extension: Extension, life: Life) -> dict[str, Any]:
+        known: dict[str, Any] = {}
         if extension.capacity is not None:
             known["capacity"] = extension.capacity
-        previous = self._previous[1] if self._previous else None
+        previous = self._previous_life
         if previous and previous.evictions is not None and life.evictions is not None:
             grew = life.evictions - (previous.evictions if previous.reset_us == life.reset_us else 0)
             known["evictions"] = max(grew, 0)
-        planned = self._tools.interval_seconds()
-        if interval is not None and interval > 1.5 * planned:
-            known["missed_polls"] = round(interval / planned) - 1
         return known
 
     def _life(self, extension: Extension) -> Life:

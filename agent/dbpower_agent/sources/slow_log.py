@@ -7,7 +7,6 @@ from typing import TYPE_CHECKING, Any, ClassVar, Final
 
 from dbpower_agent.client import BackendUnreachableError
 from dbpower_agent.sources.base import Collection, Source, SourceError, SourceTools
-from dbpower_agent.sources.mysql_connection import MySQLConnection
 from dbpower_agent.sources.mysql_facts import ServerFacts, read_facts
 from dbpower_agent.sources.slow_log_position import CURRENT, Cursor, PositionReader, Reading, Segment
 from dbpower_agent.sources.slow_log_tables import ServerLogTables
@@ -16,7 +15,7 @@ from dbpower_agent.spool import CorruptSpoolFileError, StoredUpload
 from dbpower_agent.state import SourceStatus
 
 if TYPE_CHECKING:
-    from dbpower_agent.database_config import DatabaseConfig
+    from dbpower_agent.sources.mysql_session import MySQLSession
 
 logger = logging.getLogger(__name__)
 
@@ -29,12 +28,11 @@ class SlowLogSource(Source):
 
     name: ClassVar[str] = "slow_log"
 
-    def __init__(self, config: DatabaseConfig, tools: SourceTools, *, old_tables: tuple[str, ...]) -> None:
-        self._config = config
+    def __init__(self, session: MySQLSession, tools: SourceTools, *, old_tables: tuple[str, ...]) -> None:
+        self._session = session
         self._tools = tools
         self._old_tables = old_tables
-        self._connection: MySQLConnection | None = None
-        self._tables = ServerLogTables(self._connect, state_dir=tools.state_dir, still_alive=tools.still_alive)
+        self._tables = ServerLogTables(session.connect, state_dir=tools.state_dir, still_alive=tools.still_alive)
         self._reader: PositionReader | None = None
         self._identity: str | None = None
         self._tail: Cursor | None = None
@@ -43,17 +41,15 @@ class SlowLogSource(Source):
         self._given_up: dict[tuple[str, int], tuple[int, str]] = {}
 
     def probe(self) -> SourceStatus:
-        connection = self._connect()
+        connection = self._session.connect()
         try:
             self._tables.first_row(CURRENT)
         except SourceError as error:
-            raise explained(error, self._config.user) from error
+            raise explained(error, self._session.config.user) from error
         return status_of(read_facts(connection))
 
     def close(self) -> None:
-        if self._connection is not None:
-            self._connection.close()
-            self._connection = None
+        self._session.close()
 
     @property
     def pause_seconds(self) -> float:
@@ -62,7 +58,7 @@ class SlowLogSource(Source):
     def collect(self, epoch: int) -> Collection:
         cursor = self._start(epoch)
         self._tables.seconds_spent, self._tables.truncated = 0.0, False
-        facts = read_facts(self._connect())
+        facts = read_facts(self._session.connect())
         reader = self._reader_for(facts)
         poll = Poll.begin(facts, previous=self._previous)
         skipped = self._given_up.get((cursor.generation, cursor.position)) if cursor is not None else None
@@ -73,7 +69,7 @@ class SlowLogSource(Source):
         try:
             reading = reader.read(cursor, lambda generation: self._cursor_of(epoch, generation))
         except SourceError as error:
-            raise explained(error, self._config.user) from error
+            raise explained(error, self._session.config.user) from error
         try:
             return self._store(reading, poll, epoch, lost_rows)
         finally:
@@ -87,7 +83,7 @@ class SlowLogSource(Source):
         given_up = self._given_up.get((generation, begin))
         if given_up is not None and given_up[0] >= position:
             return position - begin
-        reader = self._reader or self._reader_for(read_facts(self._connect()))
+        reader = self._reader or self._reader_for(read_facts(self._session.connect()))
         if reader.holds(generation):
             self._tail = self._previous = None
             return None
@@ -162,11 +158,6 @@ class SlowLogSource(Source):
         if writer.end is not None:
             self._tail = writer.end
         return writer.uploads
-
-    def _connect(self) -> MySQLConnection:
-        if self._connection is None or self._connection.closed:
-            self._connection = MySQLConnection(self._config)
-        return self._connection
 
     def _reader_for(self, facts: ServerFacts) -> PositionReader:
         """A reader belongs to one server: behind the same address may stand another one after a failover."""

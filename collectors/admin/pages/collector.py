@@ -76,16 +76,14 @@ def _previous_key(collector: Collector, now: datetime) -> str:
 
 def _trouble(collector: Collector) -> list[dict[str, Any]]:
     """Return what is wrong, as far as agent and control plane can tell, with what mends it."""
-    found: list[dict[str, Any]] = []
-    source = collector.heartbeat.source
-    if isinstance(source, dict) and source.get("readable") is False:
-        found.append(
-            {
-                "title": f"The source {source.get('name') or ''} cannot be read",
-                "text": str(source.get("detail") or source.get("code") or ""),
-                "remedy": str(source.get("remedy") or ""),
-            }
-        )
+    found: list[dict[str, Any]] = [
+        {
+            "title": f"The source {source.get('name') or ''} cannot be read",
+            "text": str(source.get("detail") or source.get("code") or ""),
+            "remedy": str(source.get("remedy") or ""),
+        }
+        for source in _unreadable(collector.heartbeat.source)
+    ]
     noticed = collector.heartbeat.duplicate_seen_at
     if noticed is not None and timezone.now() - noticed < timedelta(seconds=limits.DUPLICATE_SHOWN_SECONDS):
         found.append(
@@ -104,3 +102,11 @@ def _trouble(collector: Collector) -> list[dict[str, Any]]:
     except Refused as refusal:
         found.append({"title": "The stored connection cannot be read", "text": f"{refusal} Enter it anew below."})
     return found
+
+
+def _unreadable(told: Any) -> list[dict[str, Any]]:
+    """Return those of an agent's sources that it cannot read; one that reads several tells of each."""
+    if not isinstance(told, dict):
+        return []
+    sources = told.get("sources") or [told]
+    return [source for source in sources if isinstance(source, dict) and source.get("readable") is False]

@@ -36,13 +36,19 @@ class FiniteField(serializers.FloatField):
 
 
 class FindingSerializer(serializers.Serializer[Any]):
-    """What an agent says of its source: whether it can read it, and if not, why and what mends it."""
+    """What an agent says of a source: whether it can read it, and if not, why and what mends it."""
 
     name = serializers.CharField(max_length=40, required=False, allow_blank=True, allow_null=True)
     readable = serializers.BooleanField(required=False, allow_null=True)
     code = serializers.CharField(max_length=100, required=False, allow_blank=True, allow_null=True)
     detail = serializers.CharField(max_length=2000, required=False, allow_blank=True, allow_null=True)
     remedy = serializers.CharField(max_length=2000, required=False, allow_blank=True, allow_null=True)
+
+
+class FindingsSerializer(FindingSerializer):
+    """What an agent says of its source. One that reads several tells here which has trouble, and of each in `sources`."""
+
+    sources = FindingSerializer(many=True, required=False, allow_null=True, max_length=10)  # type: ignore[call-arg]
 
 
 class SpoolSerializer(serializers.Serializer[Any]):
@@ -67,7 +73,7 @@ class StatsSerializer(serializers.Serializer[Any]):
         min_value=0, max_value=limits.MAX_AGE_SECONDS, required=False, allow_null=True
     )
     stopping = serializers.BooleanField(required=False)
-    source = FindingSerializer(required=False, allow_null=True)  # type: ignore[assignment]
+    source = FindingsSerializer(required=False, allow_null=True)  # type: ignore[assignment]
     spool = SpoolSerializer(required=False, allow_null=True)
 
 

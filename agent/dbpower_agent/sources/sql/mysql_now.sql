@@ -1,1 +1,1 @@
-SELECT CAST(NOW(6) AS CHAR)
+SELECT CAST(NOW(6) AS CHAR) AS dbpower_agent_own

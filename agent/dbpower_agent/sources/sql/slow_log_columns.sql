@@ -1,1 +1,1 @@
-SHOW COLUMNS FROM mysql.{table}
+SHOW COLUMNS FROM mysql.{table} WHERE @`dbpower_agent_own` IS NULL

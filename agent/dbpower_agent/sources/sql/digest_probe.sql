@@ -1,0 +1,1 @@
+SELECT COUNT_STAR AS dbpower_agent_own FROM performance_schema.events_statements_summary_by_digest LIMIT 1
