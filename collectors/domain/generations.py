@@ -37,3 +37,17 @@ def base_of(
         return Base.ITSELF
     began_at = taken_at - timedelta(seconds=age_seconds)
     return Base.ZERO if began_at >= latest.taken_at else Base.ITSELF
+
+
+def evicted(base: Base, before: int | None, now: int | None) -> int | None:
+    """Return how often the source threw rows out since the last snapshot; None when nobody can tell.
+
+    `before` and `now` count since the generation began. Only the difference of two snapshots is safe from restarts of
+    the agent in between.
+    """
+    if now is None or base is Base.ZERO:
+        return now
+    if base is Base.ITSELF:
+        # The gap of the new generation says already that nothing is known about what went before.
+        return 0
+    return None if before is None else max(0, now - before)

@@ -32,7 +32,10 @@ KEY: Final = re.compile(r"(\d{1,10}):(\d{1,10}):(-?\d{1,19}):[tf]")
 
 @dataclass(frozen=True)
 class Life:
-    """The life of all counters: from one reset to the next. `reset_us` is '0' where the server does not tell."""
+    """The life of all counters: from one reset to the next. `reset_us` is '0' where the server does not tell.
+
+    `evictions` counts since the life began, None where the server does not tell.
+    """
 
     reset_us: str
     age_seconds: float | None
@@ -52,7 +55,7 @@ class PgStatStatementsSource(Source):
         self._server_id = ""
         self._epoch: int | None = None
         self._seq = 0
-        self._previous: tuple[Instant, Life] | None = None
+        self._read_before: Instant | None = None
         self._own: set[str] = set()
         self._foreign: set[str] = set()
 
@@ -158,7 +161,7 @@ class PgStatStatementsSource(Source):
         self._seq += 1
         snapshot_id = uuid.uuid4().hex
         finished = parts.finish()
-        interval = None if self._previous is None else round(self._previous[0].age(read_at), 3)
+        interval = None if self._read_before is None else round(self._read_before.age(read_at), 3)
         envelope = {
             "source": self.name,
             "epoch": epoch,
@@ -170,23 +173,18 @@ class PgStatStatementsSource(Source):
             "server_id": self._server_id,
             "generation": f"{self._server_id}:{before.reset_us}",
             "generation_age_seconds": None if before.age_seconds is None else round(max(before.age_seconds, 0.0), 3),
-            "completeness": self._completeness(extension, parts, after, interval),
+            "evictions_total": after.evictions,
+            "completeness": self._completeness(extension, parts, interval),
         }
         for number, (tail, count) in enumerate(finished, start=1):
             self._tools.spool.put({**envelope, "part": number}, tail(), count=count, read_at=read_at, group=snapshot_id)
-        self._previous = (read_at, after)
+        self._read_before = read_at
         return Collection(parts.rows, len(finished))
 
-    def _completeness(
-        self, extension: Extension, parts: SnapshotParts, life: Life, interval: float | None
-    ) -> dict[str, Any]:
+    def _completeness(self, extension: Extension, parts: SnapshotParts, interval: float | None) -> dict[str, Any]:
         known: dict[str, Any] = {"tracked": parts.rows}
         if extension.capacity is not None:
             known["capacity"] = extension.capacity
-        previous = self._previous[1] if self._previous else None
-        if previous and previous.evictions is not None and life.evictions is not None:
-            grew = life.evictions - (previous.evictions if previous.reset_us == life.reset_us else 0)
-            known["evictions"] = max(grew, 0)
         planned = self._tools.interval_seconds()
         if interval is not None and interval > 1.5 * planned:
             known["missed_polls"] = round(interval / planned) - 1
