@@ -33,18 +33,29 @@ class Watched:
 
     def call(self, method: str, path: str, body: Any = None) -> dict[str, Any]:
         answer = self.control_plane.api(method, path, body, **self.headers)
+        if answer.status_code == 401:
+            # The token of a person who has looked on for long.
+            self.headers = self.control_plane.log_in()
+            answer = self.control_plane.api(method, path, body, **self.headers)
         assert answer.ok, answer.text
         content: dict[str, Any] = answer.json() if answer.content else {}
         return content
 
-    def agent_config(self, folder: Path) -> Path:
+    @property
+    def backend_url(self) -> str:
+        """Where the agent finds the control plane."""
+        return self.control_plane.address
+
+    def agent_config(self, folder: Path, **settings: object) -> Path:
+        """Write the configuration of an agent with a state of its own in `folder`."""
         return write_config(
             folder,
-            self.control_plane.address,
+            self.backend_url,
             self.engine,
             self.config,
             collector_id=self.id,
             api_key=self.collector["api_key"],
+            **settings,
         )
 
     def shown(self) -> dict[str, Any]:

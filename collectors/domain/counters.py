@@ -93,6 +93,11 @@ def deltas(previous: Mapping[str, Absolute], current: Mapping[str, Absolute]) ->
             yield key, delta
 
 
+def lives_ended(previous: Mapping[str, Absolute], current: Mapping[str, Absolute]) -> int:
+    """Return of how many rows the source threw the counters away: they are gone, or began anew."""
+    return sum(key not in current or _is_new_life(before, current[key]) for key, before in previous.items())
+
+
 def merged(previous: Absolute | None, current: Absolute) -> Absolute:
     """Return the baseline after `current`: within one life counters never fall, so the larger of two readings stays."""
     if previous is None or _is_new_life(previous, current):

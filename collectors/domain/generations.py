@@ -1,11 +1,8 @@
 """The life of a source's counters: what a snapshot of a new one may be counted from."""
 
-from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from enum import StrEnum
-
-from collectors.domain.counters import Absolute
 
 
 class Base(StrEnum):
@@ -24,17 +21,6 @@ class Known:
     taken_at: datetime
 
 
-def emptied(previous: Mapping[str, Absolute], current: Mapping[str, Absolute]) -> bool:
-    """Tell whether rows ended between two snapshots of one generation of `performance_schema`.
-
-    Its table drops no single row: one that is gone, or has another life, means that somebody emptied the table.
-    """
-    return any(
-        key not in current or (None not in (before.since, current[key].since) and before.since != current[key].since)
-        for key, before in previous.items()
-    )
-
-
 def base_of(
     *, has_baseline: bool, latest: Known | None, server_id: str, age_seconds: float | None, taken_at: datetime
 ) -> Base:
@@ -51,3 +37,17 @@ def base_of(
         return Base.ITSELF
     began_at = taken_at - timedelta(seconds=age_seconds)
     return Base.ZERO if began_at >= latest.taken_at else Base.ITSELF
+
+
+def evicted(base: Base, before: int | None, now: int | None) -> int | None:
+    """Return how often the source threw rows out since the last snapshot; None when nobody can tell.
+
+    `before` and `now` count since the generation began. Only the difference of two snapshots is safe from restarts of
+    the agent in between.
+    """
+    if now is None or base is Base.ZERO:
+        return now
+    if base is Base.ITSELF:
+        # The gap of the new generation says already that nothing is known about what went before.
+        return 0
+    return None if before is None else max(0, now - before)

@@ -92,7 +92,7 @@ class SnapshotRow:
 
 @dataclass(frozen=True)
 class SnapshotUpload:
-    """One part of a complete snapshot."""
+    """One part of a complete snapshot. `evictions_total` counts since the generation began; None where nobody tells."""
 
     envelope: Envelope
     seq: int
@@ -103,6 +103,7 @@ class SnapshotUpload:
     server_id: str
     generation: str
     generation_age_seconds: float | None
+    evictions_total: int | None
     queries: list[SnapshotRow]
 
 
@@ -167,6 +168,9 @@ def _completeness(reader: Reader) -> Mapping[str, Any]:
     for name in _COMPLETENESS_NUMBERS:
         number = value.get(name)
         if number is None:
+            # Rows were lost, and nobody knows how many: that is more than to say nothing about them.
+            if name == "lost_rows" and name in value:
+                known[name] = None
             continue
         if type(number) not in (int, float) or not math.isfinite(number) or abs(number) > limits.MAX_REPORTED_COUNT:
             inner.fail(name, "A number is needed.")
@@ -271,6 +275,7 @@ def _snapshot(reader: Reader, envelope: Envelope) -> SnapshotUpload:
         server_id=reader.text("server_id", minimum=1, maximum=100),
         generation=reader.text("generation", minimum=1, maximum=200),
         generation_age_seconds=reader.optional_seconds("generation_age_seconds", maximum=100 * limits.MAX_AGE_SECONDS),
+        evictions_total=reader.optional_integer("evictions_total"),
         queries=reader.each("queries", _snapshot_row, limits.MAX_QUERIES_PER_UPLOAD),
     )
     if not upload.snapshot_id:

@@ -48,8 +48,14 @@ def record_reported(
     """Record what the agent says is missing from an upload. Called once per upload that was taken."""
     detail = "; ".join(completeness.get("reasons", []))
     for name, kind in _REPORTED.items():
-        amount = completeness.get(name)
-        if amount is not None and amount > 0:
+        amount = completeness.get(name, 0)
+        if amount is None or amount > 0:
             record_gap(
-                database=database, source=source, kind=kind, amount=int(amount), start=start, end=end, detail=detail
+                database=database,
+                source=source,
+                kind=kind,
+                amount=None if amount is None else int(amount),
+                start=start,
+                end=end,
+                detail=detail,
             )

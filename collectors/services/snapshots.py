@@ -97,17 +97,14 @@ def _apply(
         taken_at=taken_at,
     )
     current = {row.key: row.absolute for row in rows}
-    previous = {} if own is None else _unpacked(bytes(own.rows))
+    previous = _Stored() if own is None else _unpacked(bytes(own.rows))
     covered_from = _covered_from(own or latest, upload, taken_at)
     overflow = 0
     if base is not Base.ITSELF:
-        overflow = _add(database, source, rows, previous, ledger.middle(covered_from, taken_at))
-    _record_gaps(database, upload, base, latest, covered_from, taken_at)
-    if source is Source.PERFORMANCE_SCHEMA:
-        _record_digest_gaps(
-            database, upload, overflow, covered_from, taken_at, emptied=generations.emptied(previous, current)
-        )
-    _store_baseline(database, upload, previous, current, taken_at)
+        overflow = _add(database, source, rows, previous.rows, ledger.middle(covered_from, taken_at))
+    _record_beginning(database, source, base, latest, taken_at)
+    _record_losses(database, upload, base, previous, current, overflow, covered_from, taken_at)
+    _store_baseline(database, upload, previous.rows, current, taken_at)
     if source is Source.PERFORMANCE_SCHEMA and database.digests_since is None:
         # Its bucket as a whole: one that is counted in part by each source would be counted twice.
         start = ledger.bucket_start(taken_at)
@@ -143,55 +140,51 @@ def _add(
     return overflow.calls if overflow else 0
 
 
-def _record_digest_gaps(
+def _record_beginning(
+    database: MonitoredDatabase, source: Source, base: Base, latest: SnapshotBaseline | None, taken_at: datetime
+) -> None:
+    if base is Base.STORED:
+        return
+    # What ran between the last snapshot and the end of the old counters is gone with them.
+    kind = GapKind.BASELINE if latest is None else GapKind.GENERATION
+    start = taken_at if latest is None else latest.taken_at
+    completeness.record_gap(database=database, source=source, kind=kind, amount=None, start=start, end=taken_at)
+
+
+def _record_losses(
     database: MonitoredDatabase,
     upload: SnapshotUpload,
+    base: Base,
+    previous: "_Stored",
+    current: Mapping[str, Absolute],
     overflow: int,
-    start: datetime,
-    end: datetime,
-    *,
-    emptied: bool,
+    covered_from: datetime,
+    taken_at: datetime,
 ) -> None:
-    """Record what was counted only together, and that the table was emptied: what it counted until then is unknown."""
-    source = upload.envelope.source
-    amount = max(overflow, int(upload.envelope.completeness.get("digest_lost", 0)))
-    if amount:
-        completeness.record_gap(
-            database=database, source=source, kind=GapKind.OVERFLOW, amount=amount, start=start, end=end
-        )
-    if emptied:
+    """Record what the source itself threw away since the snapshot before, whichever agents were there to see it.
+
+    `overflow` is the number of calls that it could count only together.
+    """
+    source, reported = upload.envelope.source, dict(upload.envelope.completeness)
+    if source is Source.PERFORMANCE_SCHEMA:
+        reported["overflow_calls"] = max(overflow, reported.get("digest_lost", 0))
+    evicted = generations.evicted(base, previous.evictions_total, upload.evictions_total)
+    if evicted is not None:
+        reported["evictions"] = evicted
+    completeness.record_reported(
+        database=database, source=source, completeness=reported, start=covered_from, end=taken_at
+    )
+    ended = 0 if reported.get("evictions") else counters.lives_ended(previous.rows, current)
+    if ended:
         completeness.record_gap(
             database=database,
             source=source,
             kind=GapKind.GENERATION,
             amount=None,
-            start=start,
-            end=end,
-            detail="the server's table of digests was emptied",
+            start=covered_from,
+            end=taken_at,
+            detail=f"The counters of {ended} statements were thrown away.",
         )
-
-
-def _record_gaps(
-    database: MonitoredDatabase,
-    upload: SnapshotUpload,
-    base: Base,
-    latest: SnapshotBaseline | None,
-    covered_from: datetime,
-    taken_at: datetime,
-) -> None:
-    source = upload.envelope.source
-    if base is not Base.STORED:
-        # What ran between the last snapshot and the end of the old counters is gone with them.
-        kind = GapKind.BASELINE if latest is None else GapKind.GENERATION
-        start = taken_at if latest is None else latest.taken_at
-        completeness.record_gap(database=database, source=source, kind=kind, amount=None, start=start, end=taken_at)
-    completeness.record_reported(
-        database=database,
-        source=source,
-        completeness=upload.envelope.completeness,
-        start=covered_from,
-        end=taken_at,
-    )
 
 
 def _store_baseline(
@@ -212,7 +205,7 @@ def _store_baseline(
             "epoch": upload.envelope.epoch,
             "seq": upload.seq,
             "taken_at": taken_at,
-            "rows": _packed(merged),
+            "rows": _packed(_Stored(merged, upload.evictions_total)),
         },
     )
 
@@ -265,13 +258,25 @@ def _text_wanted(database: MonitoredDatabase, source: Source) -> list[str]:
     return list(wanted.order_by("pk").values_list("key", flat=True)[: limits.MAX_TEXTS_WANTED])
 
 
-def _packed(rows: Mapping[str, Absolute]) -> bytes:
-    content = {key: absolute.packed() for key, absolute in rows.items()}
+@dataclass(frozen=True)
+class _Stored:
+    """What a baseline keeps of its snapshot."""
+
+    rows: Mapping[str, Absolute] = field(default_factory=dict)
+    evictions_total: int | None = None
+
+
+def _packed(stored: _Stored) -> bytes:
+    rows = {key: absolute.packed() for key, absolute in stored.rows.items()}
+    content = {"rows": rows, "evictions_total": stored.evictions_total}
     return zlib.compress(json.dumps(content, separators=(",", ":")).encode(), level=1)
 
 
-def _unpacked(packed: bytes) -> dict[str, Absolute]:
-    return {key: Absolute.unpacked(members) for key, members in json.loads(zlib.decompress(packed)).items()}
+def _unpacked(packed: bytes) -> _Stored:
+    content = json.loads(zlib.decompress(packed))
+    # Baselines of the first version are the rows alone; no natural key is called "rows".
+    rows = content["rows"] if isinstance(content.get("rows"), dict) else content
+    return _Stored({key: Absolute.unpacked(members) for key, members in rows.items()}, content.get("evictions_total"))
 
 
 def _packed_rows(rows: list[SnapshotRow]) -> bytes:

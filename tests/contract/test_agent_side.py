@@ -132,7 +132,7 @@ def test_an_upload_of_slow_queries_has_the_golden_shape(tmp_path: Path) -> None:
     tools = make_tools(tmp_path)
     facts = ServerFacts("id", NOW, 0, True, 12, 100, "TABLE", True, {})
     poll = Poll(facts, Instant.now(), 700.5, Window(None, NOW), slow_queries_before=9)
-    completeness = poll.completeness(Reading([], gap="why"), interval_seconds=300)
+    completeness = poll.completeness(Reading([], gap="why"), interval_seconds=300, slow_queries=12)
     start = Cursor(wanted["generation"], 120, None)
     writer = SegmentWriter(tools.spool, poll, start, epoch=7, completeness=completeness)
     writer.add(
@@ -175,9 +175,8 @@ def test_a_snapshot_has_the_golden_shape(tmp_path: Path) -> None:
     source._server_id = wanted["server_id"]
     source._tools.numbers.last["pg_stat_statements"] = (7, 2)
     now = Instant.now()
-    life = Life("1767225600000000", 86400.5, 3)
+    life = Life("1767225600000000", 86400.5, wanted["evictions_total"])
     source._series._previous = Instant(now.boot, now.boot_seconds - 700, now.wall_seconds)
-    source._previous_life = life
     with SnapshotParts(tmp_path) as parts:
         parts.add(columns.member(["10", "16384", "-5134113", True, "shop", "app", None, *numbers]))
         extension = Extension('"public"', "1.10", columns, has_info=True, capacity=5000, own_userid="10")
@@ -187,7 +186,8 @@ def test_a_snapshot_has_the_golden_shape(tmp_path: Path) -> None:
     (sent,) = client.bodies
     assert shape(sent) == shape(wanted)
     assert sent["queries"] == wanted["queries"]
-    for name in ("epoch", "seq", "part", "parts", "rows", "server_id", "generation", "generation_age_seconds"):
+    ordered = ("epoch", "seq", "part", "parts", "rows")
+    for name in (*ordered, "server_id", "generation", "generation_age_seconds", "evictions_total"):
         assert sent[name] == wanted[name], name
     assert len(sent["snapshot_id"]) == len(wanted["snapshot_id"])
 

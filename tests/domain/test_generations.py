@@ -4,7 +4,7 @@ from datetime import UTC, datetime, timedelta
 
 import pytest
 
-from collectors.domain.generations import Base, Known, base_of
+from collectors.domain.generations import Base, Known, base_of, evicted
 
 NOW = datetime(2026, 1, 1, 12, tzinfo=UTC)
 LATEST = Known("server", NOW - timedelta(minutes=5))
@@ -34,3 +34,19 @@ def test_the_base_of_a_snapshot(
 ) -> None:
     found = base_of(has_baseline=has_baseline, latest=latest, server_id=server, age_seconds=age, taken_at=NOW)
     assert found is base
+
+
+@pytest.mark.parametrize(
+    ("base", "before", "now", "lost"),
+    [
+        (Base.STORED, 4, 9, 5),
+        (Base.STORED, 9, 9, 0),
+        (Base.STORED, 9, 4, 0),
+        (Base.STORED, None, 4, None),
+        (Base.STORED, 4, None, None),
+        (Base.ZERO, 400, 2, 2),
+        (Base.ITSELF, None, 400, 0),
+    ],
+)
+def test_evictions_since_the_last_snapshot(base: Base, before: int | None, now: int | None, lost: int | None) -> None:
+    assert evicted(base, before, now) == lost

@@ -202,6 +202,12 @@ def test_what_the_agent_knows_to_be_missing_is_kept_once(cast: Cast) -> None:
     assert Gap.objects.count() == 2
 
 
+def test_rows_lost_in_unknown_number_are_a_gap_of_unknown_size(cast: Cast) -> None:
+    send(cast.collector, slow_log(0, 2, completeness={"lost_rows": None, "reasons": ["truncated"]}))
+    gap = Gap.objects.get()
+    assert (gap.kind, gap.amount, gap.detail) == (GapKind.LOST_ROWS, None, "truncated")
+
+
 def test_statements_of_one_text_in_two_schemas_share_a_fingerprint(cast: Cast) -> None:
     send(cast.collector, slow_log(0, 2, queries=[slow_query(database="shop"), slow_query(database="crm")]))
     assert Statement.objects.count() == 2

@@ -1,6 +1,8 @@
 """Snapshots: applied whole, once, in order, and counted from what they may be counted from."""
 
+import json
 import random
+import zlib
 from collections.abc import Callable
 from datetime import timedelta
 from typing import Any
@@ -147,6 +149,54 @@ def test_a_new_generation_counts_from_zero_only_where_that_is_known(
     assert upload(cast, body).accepted == 1
     assert counted(cast) == added
     assert gaps() == [GapKind.BASELINE, gap]
+
+
+def losses() -> list[tuple[str, int | None]]:
+    gaps = Gap.objects.exclude(kind=GapKind.BASELINE).order_by("pk")
+    return [(gap.kind, gap.amount) for gap in gaps]
+
+
+def test_evictions_are_counted_between_snapshots_whichever_agents_took_them(cast: Cast) -> None:
+    upload(cast, snapshot(1, statement("a", 10), evictions_total=4))
+    upload(cast, snapshot(2, statement("a", 11), evictions_total=4))
+    upload(cast, snapshot(1, statement("b", 3), epoch=2, evictions_total=9))
+    upload(cast, snapshot(1, statement("b", 3), epoch=2, evictions_total=9))
+    assert losses() == [(GapKind.EVICTIONS, 5)]
+
+
+def test_evictions_of_a_new_generation_count_from_its_beginning(cast: Cast) -> None:
+    upload(cast, snapshot(1, statement("a", 10), evictions_total=400))
+    upload(cast, snapshot(2, statement("b", 3), evictions_total=2, generation=ANEW, generation_age_seconds=0))
+    assert losses() == [(GapKind.GENERATION, None), (GapKind.EVICTIONS, 2)]
+
+
+@pytest.mark.parametrize("evictions", [0, None])
+@pytest.mark.parametrize(
+    ("before", "after"),
+    [
+        (statement("a", 10), []),
+        (statement("a", 10), [statement("a", 2)]),
+        (statement("a", 10, since="one"), [statement("a", 20, since="two")]),
+    ],
+    ids=["gone", "fallen", "renewed"],
+)
+def test_a_statement_whose_counters_were_thrown_away_alone_is_a_gap(
+    cast: Cast, before: dict[str, Any], after: list[dict[str, Any]], evictions: int | None
+) -> None:
+    upload(cast, snapshot(1, before, evictions_total=evictions))
+    upload(cast, snapshot(2, before, evictions_total=evictions))
+    assert losses() == []
+    upload(cast, snapshot(3, *after, evictions_total=evictions))
+    assert losses() == [(GapKind.GENERATION, None)]
+
+
+def test_baselines_of_the_first_version_are_understood(cast: Cast) -> None:
+    upload(cast, snapshot(1, statement("a", 10)))
+    rows = json.loads(zlib.decompress(bytes(SnapshotBaseline.objects.get().rows)))["rows"]
+    SnapshotBaseline.objects.update(rows=zlib.compress(json.dumps(rows).encode()))
+    upload(cast, snapshot(2, statement("a", 12), evictions_total=3))
+    assert counted(cast) == {"a": 2}
+    assert losses() == []
 
 
 def test_a_failover_there_and_back_goes_on_from_each_baseline(cast: Cast) -> None:

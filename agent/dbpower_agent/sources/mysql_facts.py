@@ -45,6 +45,11 @@ def read_facts(connection: MySQLConnection) -> ServerFacts:
     )
 
 
+def read_slow_queries(connection: MySQLConnection) -> int:
+    """How many statements the server has found slow since it started, logged or not."""
+    return int(read_pairs(connection, "mysql_counters").get("slow_queries") or 0)
+
+
 def read_pairs(connection: MySQLConnection, name: str) -> dict[str, str]:
     """A `SHOW …` of names and values, the names in lower case."""
     return {

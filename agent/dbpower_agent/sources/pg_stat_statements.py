@@ -29,7 +29,10 @@ KEY: Final = re.compile(r"(\d{1,10}):(\d{1,10}):(-?\d{1,19}):[tf]")
 
 @dataclass(frozen=True)
 class Life:
-    """The life of all counters: from one reset to the next. `reset_us` is '0' where the server does not tell."""
+    """The life of all counters: from one reset to the next. `reset_us` is '0' where the server does not tell.
+
+    `evictions` counts since the life began, None where the server does not tell.
+    """
 
     reset_us: str
     age_seconds: float | None
@@ -48,7 +51,6 @@ class PgStatStatementsSource(Source):
         self._extension: Extension | None = None
         self._server_id = ""
         self._series = SnapshotSeries(self.name, tools)
-        self._previous_life: Life | None = None
         self._own: set[str] = set()
         self._foreign: set[str] = set()
 
@@ -136,21 +138,11 @@ class PgStatStatementsSource(Source):
         self, parts: SnapshotParts, extension: Extension, read_at: Instant, lives: tuple[Life, Life], epoch: int
     ) -> Collection:
         before, after = lives
-        generation = Generation(self._server_id, f"{self._server_id}:{before.reset_us}", before.age_seconds)
-        completeness = self._completeness(extension, after)
-        stored = self._series.store(parts, generation, epoch=epoch, read_at=read_at, completeness=completeness)
-        self._previous_life = after
-        return stored
-
-    def _completeness(self, extension: Extension, life: Life) -> dict[str, Any]:
-        known: dict[str, Any] = {}
-        if extension.capacity is not None:
-            known["capacity"] = extension.capacity
-        previous = self._previous_life
-        if previous and previous.evictions is not None and life.evictions is not None:
-            grew = life.evictions - (previous.evictions if previous.reset_us == life.reset_us else 0)
-            known["evictions"] = max(grew, 0)
-        return known
+        generation = Generation(
+            self._server_id, f"{self._server_id}:{before.reset_us}", before.age_seconds, evictions=after.evictions
+        )
+        known = {} if extension.capacity is None else {"capacity": extension.capacity}
+        return self._series.store(parts, generation, epoch=epoch, read_at=read_at, completeness=known)
 
     def _life(self, extension: Extension) -> Life:
         if not extension.has_info:

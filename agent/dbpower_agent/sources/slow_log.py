@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any, ClassVar, Final
 
 from dbpower_agent.client import BackendUnreachableError
 from dbpower_agent.sources.base import Collection, Source, SourceError, SourceTools
-from dbpower_agent.sources.mysql_facts import ServerFacts, read_facts
+from dbpower_agent.sources.mysql_facts import ServerFacts, read_facts, read_slow_queries
 from dbpower_agent.sources.slow_log_position import CURRENT, Cursor, PositionReader, Reading, Segment
 from dbpower_agent.sources.slow_log_tables import ServerLogTables
 from dbpower_agent.sources.slow_log_uploads import CAREFUL_ROWS, Poll, SegmentWriter
@@ -128,7 +128,11 @@ class SlowLogSource(Source):
     def _store(self, reading: Reading, poll: Poll, epoch: int, lost_rows: int) -> Collection:
         """Turn what was drained into uploads; the statement is closed by now."""
         uploads = 0
-        completeness = poll.completeness(reading, interval_seconds=self._tools.interval_seconds())
+        completeness = poll.completeness(
+            reading,
+            interval_seconds=self._tools.interval_seconds(),
+            slow_queries=poll.facts.slow_queries if reading.gap is None else read_slow_queries(self._session.connect()),
+        )
         for segment in reading.segments:
             written = self._write(segment, poll, epoch, lost_rows, completeness)
             uploads += written

@@ -49,15 +49,20 @@ class Poll:
         counted = replace(self.facts, slow_queries=previous.facts.slow_queries)
         return replace(self, facts=counted)
 
-    def completeness(self, reading: Reading, *, interval_seconds: float) -> dict[str, Any]:
-        """What is known to be missing. A gap is as large as the server's counter grew beyond the rows found."""
+    def completeness(self, reading: Reading, *, interval_seconds: float, slow_queries: int) -> dict[str, Any]:
+        """What is known to be missing. A gap is as large as the server's counter grew beyond the rows found.
+
+        `slow_queries` is the counter after the read, so that rows written in the middle of it make no gap look smaller.
+        """
         known: dict[str, Any] = {}
         if self.interval_seconds is not None and self.interval_seconds > 1.5 * interval_seconds:
             known["missed_polls"] = round(self.interval_seconds / interval_seconds) - 1
         if reading.gap is not None:
             known["reasons"] = [reading.gap]
+            # Null says that rows were lost and nobody knows how many.
+            known["lost_rows"] = None
             if self.slow_queries_before is not None:
-                growth = self.facts.slow_queries - self.slow_queries_before
+                growth = slow_queries - self.slow_queries_before
                 known["lost_rows"] = max(0, growth - sum(segment.count for segment in reading.segments))
             if self.interval_seconds is not None:
                 known["gap_seconds"] = self.interval_seconds

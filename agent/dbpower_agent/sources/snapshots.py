@@ -24,11 +24,14 @@ FINGERPRINT_LIMIT: Final = 65_536
 
 @dataclass(frozen=True)
 class Generation:
-    """The life of a source's counters. `age_seconds` is how long before the read it began, None where nobody knows."""
+    """The life of a source's counters. `age_seconds` is how long before the read it began, `evictions` how often the
+    source has thrown rows out since then; None where nobody knows.
+    """
 
     server_id: str
     name: str
     age_seconds: float | None
+    evictions: int | None = None
 
 
 class SnapshotSeries:
@@ -64,6 +67,7 @@ class SnapshotSeries:
             "server_id": generation.server_id,
             "generation": generation.name,
             "generation_age_seconds": None if age is None else round(max(age, 0.0), 3),
+            "evictions_total": generation.evictions,
             "completeness": {"tracked": parts.rows, **completeness, **self._missed(interval)},
         }
         for number, (tail, count) in enumerate(finished, start=1):
