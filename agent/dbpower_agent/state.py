@@ -60,6 +60,7 @@ class AgentState:
         self._last_collection: float | None = None
         self._sources: dict[str, SourceStatus] = {}
         self._spool = (0, 0, 0)
+        self._delivered: float | None = None
         self._lease: Lease | None = None
         self._auto_collect = False
         self._interval_minutes = collection_interval_minutes
@@ -114,6 +115,8 @@ class AgentState:
     def set_spool(self, *, files: int, size: int, dropped: int) -> None:
         with self._lock:
             self._spool = (files, size, dropped)
+            if not files:
+                self._delivered = self._last_collection
 
     def set_source(self, status: SourceStatus) -> bool:
         """Note what is known of a source; True when it differs from before, so that the backend should hear soon."""
@@ -142,7 +145,6 @@ class AgentState:
         """The body of a heartbeat, as `docs/wire.md` describes it."""
         with self._lock:
             now = time.monotonic()
-            age = None if self._last_collection is None else round(now - self._last_collection, 3)
             files, size, dropped = self._spool
             stats: dict[str, Any] = {
                 "queries_collected": self._queries_collected,
@@ -152,12 +154,21 @@ class AgentState:
                 "version": __version__,
                 "auto_collect": self._auto_collect,
                 "config_version": self._config_version,
-                "last_collection_age_seconds": age,
+                "last_collection_age_seconds": _age(self._last_collection, now),
                 "stopping": stopping,
                 "source": summary(list(self._sources.values())),
-                "spool": {"files": files, "bytes": size, "dropped_files": dropped},
+                "spool": {
+                    "files": files,
+                    "bytes": size,
+                    "dropped_files": dropped,
+                    "data_age_seconds": _age(self._delivered, now),
+                },
             }
             if not self._sources:
                 del stats["source"]
             error = "; ".join(self._errors.values())[:LONGEST_ERROR] or None
             return {"stats": stats, "error": error}
+
+
+def _age(moment: float | None, now: float) -> float | None:
+    return None if moment is None else round(now - moment, 3)

@@ -14,7 +14,7 @@ from collectors.admin import signed_in
 from collectors.admin.actions import Outcome, scoped_action
 from collectors.admin.base import ScopedModelAdmin
 from collectors.admin.connections import CONNECTION_FIELDS, ConnectionForm, initial_of
-from collectors.admin.display import ROLE_COLOURS, STATUS_COLOURS, ago
+from collectors.admin.display import ROLE_COLOURS, SOURCE_COLOURS, SOURCE_WORDS, STATUS_COLOURS, ago, freshness
 from collectors.admin.filters import ChoicesDropdownFilter, ScopedRelatedFilter
 from collectors.admin.forms import RefusableForm
 from collectors.admin.pages.collector import page_of
@@ -82,6 +82,8 @@ class CollectorAdmin(ScopedModelAdmin):
         "name",
         "status",
         "online",
+        "source",
+        "data",
         "ha_role",
         "heartbeat_age",
         "database",
@@ -120,6 +122,16 @@ class CollectorAdmin(ScopedModelAdmin):
         """Tell whether the collector was heard within its deadline, which a STOPPED one may well be."""
         sign, word = ("●", "yes") if collector.online else ("○", "no")
         return format_html('<span class="whitespace-nowrap"><span aria-hidden="true">{}</span> {}</span>', sign, word)
+
+    @display(description="Source", label=SOURCE_COLOURS)
+    def source(self, collector: Collector) -> str | None:
+        """Tell whether the agent can read its source, as it last said."""
+        return SOURCE_WORDS.get(collector.source_readable)
+
+    @admin.display(description="Data")
+    def data(self, collector: Any) -> SafeString:
+        """Return how new the collector's data is."""
+        return freshness(collector.data_until, fresh=collector.is_data_fresh(collector.listed_at))
 
     @display(description="Role", label=ROLE_COLOURS)
     def ha_role(self, collector: Collector) -> str | None:

@@ -5,9 +5,12 @@ from typing import Any
 from django.contrib import admin
 from django.db.models import Count, QuerySet
 from django.http import HttpRequest
+from django.utils import timezone
+from django.utils.safestring import SafeString
 
 from collectors.admin import signed_in
 from collectors.admin.base import ScopedModelAdmin
+from collectors.admin.display import freshness
 from collectors.admin.filters import ChoicesDropdownFilter, ScopedRelatedFilter
 from collectors.admin.site import site
 from collectors.domain.roles import Permission
@@ -22,13 +25,13 @@ class MonitoredDatabaseAdmin(ScopedModelAdmin):
     view_permission = Permission.DATABASE_VIEW
     change_permission = Permission.DATABASE_MANAGE
     delete_permission = Permission.DATABASE_MANAGE
-    list_display = ["name", "type", "team", "organization", "watchers", "created_at"]
+    list_display = ["name", "type", "team", "organization", "watchers", "data", "created_at"]
     list_filter = [
         ("type", ChoicesDropdownFilter),
         ("team", ScopedRelatedFilter),
         ("organization", ScopedRelatedFilter),
     ]
-    list_select_related = ["team", "organization"]
+    list_select_related = ["team", "organization", "lease__holder__heartbeat"]
     found_everywhere = True
     search_fields = ["name"]
     # Counting collectors loses the order of the model.
@@ -54,6 +57,11 @@ class MonitoredDatabaseAdmin(ScopedModelAdmin):
         """Return how many collectors watch the database."""
         count: int = database.collector_count
         return count
+
+    @admin.display(description="Data")
+    def data(self, database: MonitoredDatabase) -> SafeString:
+        """Return how new the numbers are."""
+        return freshness(database.data_until, fresh=database.is_data_fresh(timezone.now()))
 
     def change(self, request: HttpRequest, obj: MonitoredDatabase, form: Any) -> None:
         """Give it another name."""

@@ -1,5 +1,6 @@
 """How values are shown: ages in words with the exact time on hover, nanoseconds as milliseconds, statuses as labels."""
 
+from collections.abc import Mapping
 from datetime import datetime, timedelta
 from typing import Final
 
@@ -21,6 +22,8 @@ STATUS_COLOURS: Final = {
     Status.STOPPED.value: "default",
 }
 ROLE_COLOURS: Final = {HaRole.ACTIVE.value: "success", HaRole.STANDBY.value: "info"}
+SOURCE_WORDS: Final[Mapping[bool | None, str]] = {True: "readable", False: "unreadable"}
+SOURCE_COLOURS: Final = {"readable": "success", "unreadable": "danger"}
 STATE_COLOURS: Final = {
     CommandState.PENDING.value: "info",
     CommandState.DELIVERED.value: "info",
@@ -59,6 +62,19 @@ def ago(moment: datetime | None, *, now: datetime | None = None, never: str = NO
         moment.isoformat(),
         moment.strftime("%Y-%m-%d %H:%M:%S"),
         age,
+    )
+
+
+def freshness(until: datetime | None, *, fresh: bool | None) -> SafeString:
+    """Return how new data is, and whether it ought to be newer; `fresh` is None where none is expected."""
+    if fresh is None:
+        return format_html("{}", NOTHING)
+    sign, word = ("●", "fresh") if fresh else ("○", "stale")
+    return format_html(
+        '<span class="whitespace-nowrap"><span aria-hidden="true">{}</span> {}, {}</span>',
+        sign,
+        word,
+        ago(until, never="none yet"),
     )
 
 

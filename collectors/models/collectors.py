@@ -9,7 +9,7 @@ from django.db import models
 from django.db.models.functions import Now
 from django.utils import timezone
 
-from collectors.domain import keys, limits, liveness
+from collectors.domain import freshness, keys, limits, liveness
 from collectors.domain.leases import HaRole
 from collectors.domain.sources import Engine
 from collectors.models.control_plane import ControlPlane
@@ -77,6 +77,23 @@ class Collector(models.Model):
         if lease is None or lease.holder_id is None:
             return None
         return HaRole.ACTIVE if lease.holder_id == self.pk else HaRole.STANDBY
+
+    @property
+    def source_readable(self) -> bool | None:
+        """Return whether the agent can read its source, as it last said; None where it has not looked yet."""
+        source = self.heartbeat.source
+        return source.get("readable") if isinstance(source, dict) else None
+
+    @property
+    def data_until(self) -> datetime | None:
+        """Return until when everything is here that the agent has read."""
+        return freshness.data_until(self.heartbeat.last_heartbeat, self.heartbeat.spool)
+
+    def is_data_fresh(self, now: datetime) -> bool | None:
+        """Tell whether the data is as new as the collector's interval lets one expect; None for one that stands by."""
+        if self.ha_role is HaRole.STANDBY:
+            return None
+        return freshness.is_fresh(self.data_until, now=now, interval_minutes=self.collection_interval_minutes)
 
     def is_online(self, *, now: datetime | None = None, accepting_since: datetime | None = None) -> bool:
         """Tell whether the collector was heard from within its deadline.

@@ -1,11 +1,18 @@
 """The servers that are watched."""
 
+from datetime import datetime
+from typing import TYPE_CHECKING
+
 from django.db import models
 from django.db.models.functions import Now
 
+from collectors.domain import freshness
 from collectors.domain.sources import Engine
 from collectors.models.organizations import Organization
 from collectors.models.teams import Team
+
+if TYPE_CHECKING:
+    from collectors.models.collectors import Collector
 
 
 class MonitoredDatabase(models.Model):
@@ -26,3 +33,23 @@ class MonitoredDatabase(models.Model):
 
     def __str__(self) -> str:
         return self.name
+
+    @property
+    def data_until(self) -> datetime | None:
+        """Return until when everything is here that the collecting agent has read; None while nobody collects.
+
+        Callers that ask for many databases select `lease__holder__heartbeat` with them.
+        """
+        holder = self._holder()
+        return None if holder is None else holder.data_until
+
+    def is_data_fresh(self, now: datetime) -> bool:
+        """Tell whether the data is as new as the collecting agent's interval lets one expect."""
+        holder = self._holder()
+        if holder is None:
+            return False
+        return freshness.is_fresh(holder.data_until, now=now, interval_minutes=holder.collection_interval_minutes)
+
+    def _holder(self) -> "Collector | None":
+        lease = getattr(self, "lease", None)
+        return None if lease is None else lease.holder

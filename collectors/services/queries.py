@@ -59,6 +59,10 @@ def counted_once(buckets: QuerySet[Bucket]) -> QuerySet[Bucket]:
     )
 
 
-def gaps_between(*, gaps: QuerySet[Gap], since: datetime, until: datetime) -> QuerySet[Gap]:
-    """Return what is known to be missing from the numbers of a period."""
-    return gaps.filter(Q(covered_to__gte=since) & Q(covered_from__lte=until)).order_by("-covered_to", "-pk")
+def gaps_between(*, gaps: QuerySet[Gap], since: datetime | None, until: datetime | None) -> QuerySet[Gap]:
+    """Return what is known to be missing from the numbers of a period, newest first; None leaves that side open."""
+    if since is not None:
+        gaps = gaps.filter(covered_to__gte=since)
+    if until is not None:
+        gaps = gaps.filter(covered_from__lte=until)
+    return gaps.order_by("-covered_to", "-pk")

@@ -8,7 +8,7 @@ from django.db.models.functions import Now
 from django.utils import timezone
 
 from collectors.domain.keys import generate_key
-from collectors.models import Collector, Command, Heartbeat, SlowQuery
+from collectors.models import Collector, Command, ControlPlane, Heartbeat, SlowQuery
 from tests.api.callers import ANYBODY, Caller, content_of, is_error, signed_in, with_key
 from tests.cast import Cast
 from tests.services.uploading import GENERATION, slow_log, snapshot, statement
@@ -77,6 +77,46 @@ def test_what_an_agent_reports_is_what_people_see(cast: Cast) -> None:
     assert (seen["source"]["remedy"], seen["spool"]["dropped_files"]) == ("GRANT", 3)
     ago = timezone.now() - datetime.fromisoformat(seen["last_collection"])
     assert timedelta(seconds=58) < ago < timedelta(seconds=70)
+
+
+ALIVE = {"source": {"name": "slow_log", "readable": True}, "spool": {"files": 0, "data_age_seconds": 5}}
+
+
+@pytest.mark.parametrize(
+    ("stats", "silent_seconds", "shown"),
+    [
+        ({}, 0, {"is_online": True, "source_readable": None, "data_fresh": False}),
+        (ALIVE, 0, {"is_online": True, "source_readable": True, "data_fresh": True}),
+        (ALIVE, 300, {"is_online": False, "source_readable": True, "data_fresh": True}),
+        (ALIVE, 3600, {"is_online": False, "source_readable": True, "data_fresh": False}),
+        (
+            {**ALIVE, "source": {"name": "slow_log", "readable": False}},
+            0,
+            {"is_online": True, "source_readable": False, "data_fresh": True},
+        ),
+        (
+            {**ALIVE, "spool": {"files": 9, "data_age_seconds": 5000}},
+            0,
+            {"is_online": True, "source_readable": True, "data_fresh": False},
+        ),
+    ],
+)
+def test_agent_alive_source_readable_and_data_fresh_are_three_things(
+    cast: Cast, stats: dict[str, Any], silent_seconds: int, shown: dict[str, Any]
+) -> None:
+    beat(cast, {"stats": {"instance": INSTANCE, **stats}})
+    ControlPlane.objects.update(accepting_since=timezone.now() - timedelta(days=1))
+    heard = timezone.now() - timedelta(seconds=silent_seconds)
+    Heartbeat.objects.filter(pk=cast.collector.pk).update(last_heartbeat=heard)
+    seen = content_of(signed_in(cast.bob).get(f"collectors/{cast.collector.pk}"))
+    assert {name: seen[name] for name in shown} == shown
+    database = content_of(signed_in(cast.carol).get(f"databases/{cast.collector.database_id}"))
+    assert (database["data_until"], database["data_fresh"]) == (seen["data_until"], seen["data_fresh"])
+
+
+def test_a_database_that_nobody_collects_from_has_no_fresh_data(cast: Cast) -> None:
+    database = content_of(signed_in(cast.carol).get(f"databases/{cast.collector.database_id}"))
+    assert (database["data_until"], database["data_fresh"]) == (None, False)
 
 
 def refusals(cast: Cast) -> list[str]:

@@ -51,7 +51,7 @@ def test_every_list_has_the_same_shape(prepared: Things, route: Any) -> None:
     rows = content[PLURALS[route.template]]
     assert (content["count"], content["next"], content["previous"]) == (len(rows), None, None)
     assert rows
-    extra = {"since", "until", "completeness"} if route.template == "queries" else set()
+    extra = {"queries": {"since", "until", "completeness"}, "slow-queries": {"completeness"}}.get(route.template, set())
     assert set(content) == {"count", "next", "previous", PLURALS[route.template], *extra}
 
 
@@ -147,6 +147,26 @@ def test_queries_are_listed_with_what_is_missing_from_them(cast: Cast) -> None:
     }
     gap = content["completeness"][0]
     assert (gap["kind"], gap["amount"], gap["database_id"]) == ("lost_rows", 10, cast.collector.database_id)
+
+
+@pytest.mark.parametrize(
+    ("query", "kinds"),
+    [
+        ("", ["lost_rows"]),
+        ("since=2026-01-01T00:00:00Z", ["lost_rows"]),
+        ("since=2126-01-01T00:00:00Z", []),
+        ("until=2016-01-01T00:00:00Z", []),
+        ("database_id={own}", ["lost_rows"]),
+        ("database_id=999999", []),
+        ("database_id=1e400", []),
+    ],
+)
+def test_slow_queries_are_listed_with_what_is_missing_from_their_logs(cast: Cast, query: str, kinds: list[str]) -> None:
+    send(cast.collector, slow_log(10, 1, lost_rows=10))
+    asked = query.format(own=cast.collector.database_id)
+    content = content_of(signed_in(cast.carol).get("slow-queries", QUERY_STRING=asked))
+    assert [gap["kind"] for gap in content["completeness"]] == kinds
+    assert content_of(signed_in(cast.mallory).get("slow-queries"))["completeness"] == []
 
 
 @pytest.mark.parametrize(

@@ -90,6 +90,7 @@ def test_a_heartbeat_has_the_golden_shape() -> None:
     wanted = golden("heartbeat_request")
     state.set_auto_collect(on=True)
     state.collected(120)
+    state.set_spool(files=0, size=0, dropped=0)
     state.set_spool(files=2, size=4096, dropped=1)
     state.set_source(SourceStatus(**wanted["stats"]["source"]))
     state.failed("source", wanted["error"])

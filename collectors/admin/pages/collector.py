@@ -6,7 +6,7 @@ from typing import Any, Final
 from django.utils import timezone
 
 from collectors.access import Principal, visible_to
-from collectors.admin.display import NOTHING, STATE_COLOURS, STATUS_COLOURS, ago, duration
+from collectors.admin.display import NOTHING, STATE_COLOURS, STATUS_COLOURS, ago, duration, freshness
 from collectors.domain import limits
 from collectors.domain.leases import HaRole
 from collectors.models import Collector, Command, ControlPlane, StatusChange
@@ -45,6 +45,9 @@ def _facts(collector: Collector, now: datetime) -> list[tuple[str, Any]]:
     if heartbeat.config_version is not None and heartbeat.config_version != collector.config_version:
         wanted += f", the agent has version {heartbeat.config_version}"
     return [
+        ("Agent alive", _alive(collector, now)),
+        ("Source readable", _readable(collector)),
+        ("Data", freshness(collector.data_until, fresh=collector.is_data_fresh(now))),
         ("Last heartbeat", ago(heartbeat.last_heartbeat, now=now, never="never")),
         ("Last collection", ago(heartbeat.last_collection, now=now, never="never")),
         ("Automatic collection", "on" if collector.auto_collect else "off"),
@@ -59,6 +62,16 @@ def _facts(collector: Collector, now: datetime) -> list[tuple[str, Any]]:
         ("Team", str(collector.team)),
         ("Id", str(collector.pk)),
     ]
+
+
+def _alive(collector: Collector, now: datetime) -> str:
+    return "yes" if collector.is_online(now=now, accepting_since=ControlPlane.objects.accepting_since()) else "no"
+
+
+def _readable(collector: Collector) -> str:
+    if collector.source_readable is None:
+        return "not known yet"
+    return "yes" if collector.source_readable else "no; see below what mends it"
 
 
 def _ha_role(collector: Collector) -> str:

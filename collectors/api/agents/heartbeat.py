@@ -57,6 +57,7 @@ class SpoolSerializer(serializers.Serializer[Any]):
     files = serializers.IntegerField(**_COUNT)
     bytes = serializers.IntegerField(**_COUNT)
     dropped_files = serializers.IntegerField(**_COUNT)
+    data_age_seconds = FiniteField(min_value=0, max_value=limits.MAX_AGE_SECONDS, required=False, allow_null=True)
 
 
 class StatsSerializer(serializers.Serializer[Any]):

@@ -60,6 +60,9 @@ class CollectorSerializer(serializers.Serializer[Collector]):
     database_id = serializers.IntegerField()
     status = serializers.ChoiceField(choices=[s.value for s in Status], source="heartbeat.status")
     is_online = serializers.SerializerMethodField()
+    source_readable = serializers.BooleanField(allow_null=True)
+    data_until = serializers.DateTimeField(allow_null=True)
+    data_fresh = serializers.SerializerMethodField()
     ha_role = serializers.ChoiceField(choices=[role.value for role in HaRole], allow_null=True)
     duplicate_seen_at = serializers.DateTimeField(source="heartbeat.duplicate_seen_at", allow_null=True)
     auto_collect = serializers.BooleanField()
@@ -80,6 +83,10 @@ class CollectorSerializer(serializers.Serializer[Collector]):
     def get_is_online(self, collector: Collector) -> bool:
         """Tell whether the collector was heard from within its deadline, whatever its status."""
         return collector.is_online(now=self.context["now"], accepting_since=self.context["accepting_since"])
+
+    def get_data_fresh(self, collector: Collector) -> bool | None:
+        """Tell whether the data is as new as the interval lets one expect; null for a standby."""
+        return collector.is_data_fresh(self.context["now"])
 
 
 class CollectorDetailSerializer(CollectorSerializer):

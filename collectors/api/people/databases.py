@@ -1,5 +1,6 @@
 """Monitored databases."""
 
+from django.utils import timezone
 from drf_spectacular.utils import extend_schema
 from rest_framework import serializers, status
 from rest_framework.request import Request
@@ -20,13 +21,19 @@ class DatabaseSerializer(TenantSerializer):
     type = serializers.CharField(read_only=True)
     organization_id = serializers.IntegerField(read_only=True)
     team_id = serializers.IntegerField(read_only=True)
+    data_until = serializers.DateTimeField(read_only=True)
+    data_fresh = serializers.SerializerMethodField()
     created_at = serializers.DateTimeField(read_only=True)
+
+    def get_data_fresh(self, database: MonitoredDatabase) -> bool:
+        """Tell whether the numbers are as new as the collection's interval lets one expect."""
+        return database.is_data_fresh(timezone.now())
 
 
 class DatabaseViewSet(TenantViewSet[MonitoredDatabase]):
     """Databases of the caller's teams."""
 
-    queryset = MonitoredDatabase.objects.all()
+    queryset = MonitoredDatabase.objects.select_related("lease__holder__heartbeat")
     serializer_class = DatabaseSerializer
     plural = "databases"
     filterset_fields = ["organization_id", "team_id", "type"]

@@ -211,6 +211,16 @@ class SlowQueryFilter(TenantFilterSet):
         fields: list[str] = []
 
 
+class SlowQueryListSerializer(serializers.Serializer[Any]):
+    """A page of slow queries, and what is missing from them."""
+
+    count = serializers.IntegerField()
+    next = serializers.CharField(allow_null=True)
+    previous = serializers.CharField(allow_null=True)
+    slow_queries = SlowQuerySerializer(many=True)
+    completeness = GapSerializer(many=True)
+
+
 class SlowQueryViewSet(TenantViewSet[SlowQuery]):
     """Single executions from slow logs, newest first."""
 
@@ -222,6 +232,22 @@ class SlowQueryViewSet(TenantViewSet[SlowQuery]):
     ordering_fields = ["started_at", "query_time_ns", "rows_examined"]
     ordering = ["-started_at"]
     permissions = {"list": Permission.QUERY_VIEW, "retrieve": Permission.QUERY_VIEW}
+
+    @extend_schema(responses=SlowQueryListSerializer)
+    def list(self, request: Request, *args: Any, **kwargs: Any) -> Response:
+        """List single executions, and what is known to be missing from the logs of that period."""
+        response = super().list(request, *args, **kwargs)
+        narrowed: Any = SlowQueryFilter(request.query_params, queryset=self.get_queryset())  # type: ignore[no-untyped-call]
+        narrowed.is_valid()  # It is, or there would be no list; this parses what was asked.
+        response.data["completeness"] = self._gaps(narrowed)
+        return response
+
+    def _gaps(self, narrowed: Any) -> Any:
+        asked = narrowed.form.cleaned_data
+        gaps = visible_to(Gap.objects.filter(source=Source.SLOW_LOG), self.principal)
+        gaps = narrowed.filters["database_id"].filter(gaps, asked["database_id"])
+        found = queries.gaps_between(gaps=gaps, since=asked["since"], until=asked["until"])
+        return GapSerializer(found[:_MAX_GAPS], many=True).data  # type: ignore[arg-type]
 
 
 def _milliseconds(nanoseconds: int | None) -> float | None:
