@@ -4,7 +4,7 @@ SHELL := /bin/bash
 .SHELLFLAGS := -euo pipefail -c
 .DEFAULT_GOAL := help
 MAKEFLAGS += --no-print-directory
-.PHONY: help demo demo-clean serve test check lint format fuzz requirements clean
+.PHONY: help demo demo-clean serve test check lint format fuzz chaos requirements clean
 
 PYTHON := .venv/bin/python
 # The plugin starts the private servers, and gives Django a database before its settings are read.
@@ -12,7 +12,7 @@ PYTEST := $(PYTHON) -m pytest -p tests.servers.plugin -q
 WORKERS := 2
 QUICK := not slow and not browser
 # These do not depend on the database Django runs on.
-NOT_ON_POSTGRESQL := servers agent contract demo deployment browser load domain
+NOT_ON_POSTGRESQL := servers agent chaos contract demo deployment browser faults load domain
 SHELL_SCRIPTS := .ci/install .ci/run $(wildcard *.sh tests/*.sh agent/*.sh)
 
 say = printf '\033[1m==> %s\033[0m\n'
@@ -70,6 +70,10 @@ fuzz: ## Fingerprint a million statements (INPUTS=1000000), then run the propert
 	@.ci/install test
 	@$(PYTHON) tests/agent/fuzz_fingerprint.py --inputs $(or $(INPUTS),1000000) $(if $(SEED),--seed $(SEED))
 	@DBPOWER_FUZZ_EXAMPLES=$(or $(EXAMPLES),2000) $(PYTEST) -n $(WORKERS) -m hypothesis --hypothesis-profile=fuzz --timeout=0
+
+chaos: ## Load on real servers while everything is killed at random, then the ledger (FOR=600 seconds, SEED=)
+	@.ci/install test
+	@$(PYTHON) -m tests.chaos --seconds $(or $(FOR),600) $(if $(SEED),--seed $(SEED))
 
 requirements: ## Pin the newest allowed versions anew (needs uv)
 	@$(say) "requirements.txt, requirements-dev.txt, agent/requirements.txt"

@@ -5,6 +5,7 @@ import http.client
 import json
 import random
 import threading
+import time
 import zlib
 from collections.abc import Callable, Mapping
 from enum import StrEnum
@@ -44,7 +45,8 @@ class FaultyProxy:
 
     `fault_of` decides about each upload that carries rows; `once` acts at a stage of the next such upload, in the
     proxy's thread. `uploads` counts the uploads with rows that were answered with success, `taken` holds the place of each
-    in its source: epoch and sequence, or zero and position.
+    in its source: epoch and sequence, or zero and position. `read_until` is when the newest of them was read (monotonic
+    seconds): whatever the server had counted by then has been taken.
     """
 
     def __init__(self, target: Callable[[], int], *, interval_seconds: float = 0.2) -> None:
@@ -55,6 +57,7 @@ class FaultyProxy:
         self.uploads = 0
         self.seen: dict[Fault, int] = dict.fromkeys(Fault, 0)
         self.taken: list[tuple[int, int]] = []
+        self.read_until = 0.0
         self._acts: dict[Stage, Callable[[], None]] = {}
         self._late: list[tuple[bytes, dict[str, str]]] = []
         self._lock = threading.Lock()
@@ -92,6 +95,7 @@ class FaultyProxy:
         if path != UPLOAD or not carries_rows(body):
             status, answered, content = self._forward(path, body, headers)
             return status, answered, self._hurried(path, content) if status == 200 else content
+        arrived = time.monotonic()
         fault = self.fault_of()
         with self._lock:
             self.seen[fault] += 1
@@ -101,6 +105,7 @@ class FaultyProxy:
         if status == 200:
             self.uploads += 1
             self.taken.append(place(body))
+            self.read_until = max(self.read_until, arrived - unpacked(body)["age_seconds"])
         if fault is Fault.ANSWER_LOST or self.away:
             raise ConnectionLost
         return status, answered, content

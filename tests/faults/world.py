@@ -39,6 +39,7 @@ class World(Watched):
         self.agent: AgentProcess | None = None
         self._numbers = itertools.count(1)
         self._state = folder
+        self.prints_logs = True
 
     @property
     def backend_url(self) -> str:
@@ -54,6 +55,8 @@ class World(Watched):
     ) -> None:
         self.kill_agent()
         self.proxy.__exit__(kind, error, trace)
+        if not self.prints_logs:
+            return
         sys.stdout.write(f"--- the control plane\n{self.control_plane.process.log_tail(30)}\n")
         for log in sorted(self.folder.glob("*/agent.log")):
             sys.stdout.write(f"--- {log.parent.name}\n{log.read_text(errors='replace')}")
