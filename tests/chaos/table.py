@@ -1,11 +1,12 @@
 """The table at the end of a run."""
 
+import math
 from collections import Counter
 
 from tests.chaos.play import Chaos
-from tests.chaos.sites import Verdict
+from tests.chaos.sites import Verdict, told
 
-COLUMNS = ("", "run", "counted by it", "stored", "missing", "explained", "gaps", "")
+COLUMNS = ("", "run", "counted by it", "stored", "missing", "explained", "told by gaps", "")
 
 
 def table(chaos: Chaos, verdicts: list[Verdict]) -> str:
@@ -29,7 +30,9 @@ def table(chaos: Chaos, verdicts: list[Verdict]) -> str:
 def _row(verdict: Verdict) -> tuple[str, ...]:
     numbers = (verdict.site.load.answered.total(), verdict.counted, verdict.stored.calls, verdict.missing)
     cells = ["forgot" if number is None else f"{number:,}" for number in (*numbers, verdict.site.explained)]
-    return (verdict.site.target.name, *cells, str(len(verdict.gaps)), "wrong" if verdict.faults else "ok")
+    said = told(verdict.gaps)
+    gaps = f"{len(verdict.gaps)}: {'?' if math.isinf(said) else f'{said:,.0f}'}"
+    return (verdict.site.target.name, *cells, gaps, "wrong" if verdict.faults else "ok")
 
 
 def _aligned(cell: str, width: int, column: int) -> str:
