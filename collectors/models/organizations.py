@@ -1,13 +1,37 @@
 """Tenants."""
 
+from typing import Any
+
+from django.core.validators import MaxValueValidator, MinValueValidator
 from django.db import models
 from django.db.models.functions import Now
 
+from collectors.domain import limits
+
+
+def _days(name: str) -> "models.PositiveSmallIntegerField[Any, Any]":
+    return models.PositiveSmallIntegerField(
+        name,
+        null=True,
+        blank=True,
+        validators=[MinValueValidator(1), MaxValueValidator(limits.MAX_RETENTION_DAYS)],
+        help_text="Empty: as long as this installation keeps them.",
+    )
+
 
 class Organization(models.Model):
-    """A tenant. No row of one organization is visible from another."""
+    """A tenant. No row of one organization is visible from another.
+
+    Its own periods of retention are in whole days, null where the installation's hold. Before `complete_from` finer rows were
+    removed: what they were rolled up to is final.
+    """
 
     name = models.CharField(max_length=200)
+    bucket_retention_days = _days("days that five-minute buckets are kept")
+    hour_retention_days = _days("days that hours are kept")
+    day_retention_days = _days("days that days are kept")
+    slow_query_retention_days = _days("days that slow queries are kept")
+    complete_from = models.DateTimeField(null=True, editable=False)
     created_at = models.DateTimeField(db_default=Now(), editable=False)
 
     class Meta:

@@ -2,16 +2,18 @@
 
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
-from datetime import UTC, datetime, timedelta
+from datetime import datetime, timedelta
 from typing import Final, TypeVar
 
 from django.db import connection
 
-from collectors.domain import limits
+from collectors.domain import periods
 from collectors.domain.counters import COUNTERS, Delta
+from collectors.domain.sketches import Sketch
 from collectors.domain.sources import Source
 from collectors.models import Fingerprint, MonitoredDatabase, Statement
 from collectors.models.statements import TextState
+from collectors.services import latencies, rollups
 
 Item = TypeVar("Item")
 
@@ -38,6 +40,7 @@ class BucketAdditions:
 
     database: MonitoredDatabase
     _rows: dict[tuple[int, datetime], dict[str, int | None]] = field(default_factory=dict)
+    _sketches: dict[tuple[int, datetime], Sketch] = field(default_factory=dict)
 
     def add(self, statement_id: int, at: datetime, delta: Delta) -> None:
         """Add a statement's executions to the bucket that `at` falls in."""
@@ -49,8 +52,16 @@ class BucketAdditions:
         row["min_time_ns"] = _extreme(min, row.get("min_time_ns"), delta.min_time_ns)
         row["max_time_ns"] = _extreme(max, row.get("max_time_ns"), delta.max_time_ns)
 
+    def add_execution(self, statement_id: int, at: datetime, delta: Delta) -> None:
+        """Add one execution, whose time is known by itself, to the bucket and its sketch."""
+        self.add(statement_id, at, delta)
+        self._sketches.setdefault((statement_id, bucket_start(at)), Sketch()).add(delta.total_time_ns)
+
     def write(self) -> None:
-        """Write all additions, in the order of their keys so that two writers never wait for each other in a circle."""
+        """Write all additions, in the order of their keys so that two writers never wait for each other in a circle.
+
+        Buckets, then their sketches, then the marks of their hours: all writers take these locks in the same order.
+        """
         adapt = connection.ops.adapt_datetimefield_value
         rows = [
             [
@@ -62,12 +73,13 @@ class BucketAdditions:
         with connection.cursor() as cursor:
             for chunk in _chunks(rows):
                 cursor.execute(_upsert(len(chunk)), [value for row in chunk for value in row])
+        latencies.add(database=self.database, sketches=self._sketches)
+        rollups.mark(database=self.database, level=rollups.HOURS, changed={start for _, start in self._rows})
 
 
 def bucket_start(at: datetime) -> datetime:
     """Return the beginning of the five minutes that a time falls in."""
-    seconds = int(at.timestamp()) // limits.BUCKET_SECONDS * limits.BUCKET_SECONDS
-    return datetime.fromtimestamp(seconds, UTC)
+    return periods.floor(at, periods.BUCKET)
 
 
 def middle(start: datetime, end: datetime) -> datetime:

@@ -113,7 +113,7 @@ def _store(
     rows = []
     for index, query, at in kept:
         statement_id = ids[_statement_key(query)]
-        additions.add(statement_id, at, _as_delta(query))
+        additions.add_execution(statement_id, at, _as_delta(query))
         rows.append(
             _as_row(database, statement_id, query, at, generation, None if position is None else position + index)
         )

@@ -32,6 +32,11 @@ class Table:
 TABLES: Final = (
     Table("query_buckets", days=7, retention_days=limits.BUCKET_RETENTION_DAYS),
     Table("slow_queries", days=1, retention_days=limits.SLOW_QUERY_RETENTION_DAYS),
+    Table("query_hours", days=28, retention_days=limits.HOUR_RETENTION_DAYS),
+    Table("query_days", days=91, retention_days=limits.DAY_RETENTION_DAYS),
+    Table("query_sketches", days=7, retention_days=limits.BUCKET_RETENTION_DAYS),
+    Table("query_sketch_hours", days=28, retention_days=limits.HOUR_RETENTION_DAYS),
+    Table("query_sketch_days", days=91, retention_days=limits.DAY_RETENTION_DAYS),
 )
 
 
@@ -44,6 +49,13 @@ def maintain() -> None:
             _delete_old_rows(table)
     ReceivedUpload.objects.filter(received_at__lt=Now() - timedelta(days=limits.UPLOAD_MEMORY_DAYS)).delete()
     logins.forget_expired()
+
+
+def forget_database(*, database_id: int) -> None:
+    """Remove all rows of a database, in the transaction that removes the database itself."""
+    with connection.cursor() as cursor:
+        for table in TABLES:
+            cursor.execute(f"DELETE FROM {table.name} WHERE database_id = %s", [database_id])  # noqa: S608 - names are ours
 
 
 def partition_start(table: Table, at: datetime) -> datetime:
