@@ -17,6 +17,11 @@ def schedule(sweep_seconds: int) -> dict[str, dict[str, Any]]:
             "schedule": timedelta(seconds=sweep_seconds),
             "options": {"expires": max(1, sweep_seconds * 5 // 6)},
         },
+        "roll-up": {
+            "task": "collectors.tasks.roll_up",
+            "schedule": timedelta(minutes=5),
+            "options": {"expires": 250},
+        },
         "maintain-storage": {
             "task": "collectors.tasks.maintain_storage",
             "schedule": timedelta(hours=1),

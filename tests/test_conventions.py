@@ -1,6 +1,7 @@
 """What the code keeps to, besides what linters see."""
 
 import ast
+from datetime import UTC, datetime
 from pathlib import Path
 
 import pytest
@@ -13,7 +14,9 @@ from django.db.migrations.executor import MigrationExecutor
 from pytest_django import Settings
 
 from collectors.access.scopes import _SCOPES
-from collectors.models import ControlPlane, Organization
+from collectors.models import Bucket, ControlPlane, Cost, DirtyHour, Organization
+from collectors.services import rollups, storage
+from tests.cast import assemble
 
 REPOSITORY = Path(__file__).resolve().parents[1]
 PACKAGES = ("collectors", "dbpower", "agent/dbpower_agent", "tests")
@@ -22,7 +25,10 @@ FILES = sorted(
 )
 COMMANDS = sorted(path.stem for path in (REPOSITORY / "collectors/management/commands").glob("[a-z]*.py"))
 # Rows that no person asks for: what uploads are applied under, and what the product keeps of itself.
-NOBODYS = {"ControlPlane", "LogCursor", "LoginSession", "ReceivedUpload", "SnapshotBaseline", "SnapshotPart"}
+NOBODYS = {
+    *("ControlPlane", "DirtyDay", "DirtyHour", "LogCursor"),
+    *("LoginSession", "ReceivedUpload", "SnapshotBaseline", "SnapshotPart"),
+}
 
 
 def short(path: Path) -> str:
@@ -68,6 +74,7 @@ def test_every_service_has_a_test_that_bears_its_name_or_is_named_here() -> None
         "completeness": "test_slow_log",
         "databases": "test_slow_log",
         "errors": "every service's tests",
+        "latencies": "test_rollups, test_queries",
         "ledger": "test_snapshots, test_slow_log",
         "uploads": "test_snapshots, test_slow_log",
     }
@@ -112,12 +119,41 @@ def test_every_migration_can_be_reversed_to_nothing_and_made_again() -> None:
             left = set(connection.introspection.table_names(cursor))
         ours = {model._meta.db_table for model in apps.get_app_config("collectors").get_models()}
         assert not left & ours
-        assert not [name for name in left if name.startswith(("query_buckets", "slow_queries"))]
+        assert not [name for name in left if name.startswith(("query_", "slow_queries", "dirty_"))]
     finally:
         call_command("migrate", verbosity=0)
     executor = MigrationExecutor(connection)
     assert executor.migration_plan(executor.loader.graph.leaf_nodes()) == []
     assert ControlPlane.objects.count() == 1
+
+
+@pytest.mark.django_db(transaction=True)
+def test_buckets_that_were_there_before_the_roll_ups_are_marked_for_them() -> None:
+    cast = assemble()
+    at = datetime(2026, 3, 4, 5, 55, tzinfo=UTC)
+    try:
+        executor = MigrationExecutor(connection)
+        (name,) = [key for key in executor.loader.graph.nodes if key[1].endswith("_rollups_and_retention")]
+        before = [parent.key for parent in executor.loader.graph.node_map[name].parents if parent.key[0] == name[0]]
+        Bucket.objects.create(
+            organization_id=cast.example.pk,
+            database=cast.collector.database,
+            statement_id=1,
+            started_at=at,
+            calls=3,
+            total_time_ns=1,
+            rows=0,
+        )
+        executor.migrate(before)
+        call_command("migrate", verbosity=0)
+        mark = DirtyHour.objects.get()
+        assert (mark.database_id, mark.organization_id) == (cast.collector.database_id, cast.example.pk)
+        assert mark.started_at == datetime(2026, 3, 4, 5, tzinfo=UTC)
+        assert rollups.roll_up() == 2
+        assert set(Cost.objects.values_list("calls", flat=True)) == {3}
+    finally:
+        call_command("migrate", verbosity=0)
+        storage.forget_database(database_id=cast.collector.database_id)
 
 
 def test_tables_bear_the_names_that_were_asked_for() -> None:

@@ -15,7 +15,7 @@ from collectors.services import people
 
 @admin.register(Organization, site=site)
 class OrganizationAdmin(ScopedModelAdmin):
-    """SUPER_ADMIN creates and removes organizations; an ORG_ADMIN renames their own."""
+    """SUPER_ADMIN creates and removes organizations; an ORG_ADMIN changes their own."""
 
     view_permission = Permission.ORGANIZATION_VIEW
     add_permission = Permission.ORGANIZATION_CREATE
@@ -24,17 +24,16 @@ class OrganizationAdmin(ScopedModelAdmin):
     list_display = ["name", "created_at"]
     found_everywhere = True
     search_fields = ["name"]
-    fields = ["name"]
+    fields = ["name", "history_retention_days", "slow_query_retention_days"]
 
     def create(self, request: HttpRequest, form: Any) -> Organization:
         """Create a tenant."""
-        return people.create_organization(name=form.cleaned_data["name"], actor=signed_in.actor(request))
+        return people.create_organization(actor=signed_in.actor(request), **form.cleaned_data)
 
     def change(self, request: HttpRequest, obj: Organization, form: Any) -> None:
-        """Give it another name."""
-        people.rename_organization(
-            organization=obj, name=form.cleaned_data.get("name", obj.name), actor=signed_in.actor(request)
-        )
+        """Give it another name or another retention."""
+        changes = {name: form.cleaned_data[name] for name in form.changed_data}
+        people.change_organization(organization=obj, actor=signed_in.actor(request), **changes)
 
     def remove(self, request: HttpRequest, obj: Organization) -> None:
         """Remove it, unless it still watches something."""

@@ -1,6 +1,8 @@
 """Single executions from slow logs."""
 
 from django.contrib import admin
+from django.db.models import QuerySet
+from django.http import HttpRequest
 
 from collectors.admin.base import ScopedModelAdmin
 from collectors.admin.display import ago, nanoseconds, statement_text
@@ -8,6 +10,7 @@ from collectors.admin.filters import ScopedRelatedFilter
 from collectors.admin.site import site
 from collectors.domain.roles import Permission
 from collectors.models import SlowQuery
+from collectors.services import retention
 
 
 @admin.register(SlowQuery, site=site)
@@ -34,6 +37,10 @@ class SlowQueryAdmin(ScopedModelAdmin):
         "user_name",
         "host",
     ]
+
+    def get_queryset(self, request: HttpRequest) -> QuerySet[SlowQuery]:
+        """Return what the person may see and the organization still keeps."""
+        return retention.kept(super().get_queryset(request))
 
     @admin.display(description="Started", ordering="started_at")
     def started(self, query: SlowQuery) -> str:

@@ -43,9 +43,13 @@ MAX_QUERY_SECONDS: Final = 839 * 3600
 MAX_AGE_SECONDS: Final = 366 * 86_400
 
 # Storage.
-BUCKET_SECONDS: Final = 300
+# Whole days (UTC) before today. Numbers stay in slots of five minutes and of an hour for as long as it says, in days to the
+# end. An organization may have its own end of both, between one day and the longest.
 BUCKET_RETENTION_DAYS: Final = 90
+HOUR_RETENTION_DAYS: Final = 400
+HISTORY_RETENTION_DAYS: Final = 1_100
 SLOW_QUERY_RETENTION_DAYS: Final = 14
+MAX_RETENTION_DAYS: Final = 3_660
 PARTITIONS_AHEAD: Final = 4
 UPLOAD_MEMORY_DAYS: Final = 7
 

@@ -1,7 +1,7 @@
 """Tables, their constraints, and questions asked of them. One file a noun; import from here."""
 
 from collectors.models.audit import AuditEntry
-from collectors.models.buckets import Bucket
+from collectors.models.buckets import Bucket, Cost, DirtyDay, DirtyHour, Latency
 from collectors.models.collectors import Collector
 from collectors.models.commands import Command
 from collectors.models.completeness import Gap
@@ -26,9 +26,13 @@ __all__ = [
     "Collector",
     "Command",
     "ControlPlane",
+    "Cost",
+    "DirtyDay",
+    "DirtyHour",
     "Fingerprint",
     "Gap",
     "Heartbeat",
+    "Latency",
     "Lease",
     "LogCursor",
     "LoginSession",

@@ -6,14 +6,13 @@ from collectors.models.databases import MonitoredDatabase
 from collectors.models.statements import Statement
 
 
-class Bucket(models.Model):
-    """The executions of one statement in five minutes. Written by one raw upsert in `services.ledger`, read here.
+class Costs(models.Model):
+    """The executions of one statement in one slot of time, named by its beginning.
 
-    The table is partitioned by time on PostgreSQL and nothing refers into it, so the migration makes it in SQL. Times are
+    The tables are partitioned by time on PostgreSQL and nothing refers into them, so migrations make them in SQL. Times are
     nanoseconds. Counters that an engine does not have are null.
     """
 
-    pk = models.CompositePrimaryKey("statement_id", "started_at")
     organization_id = models.BigIntegerField()
     database = models.ForeignKey(MonitoredDatabase, on_delete=models.DO_NOTHING, db_constraint=False, related_name="+")
     statement = models.ForeignKey(Statement, on_delete=models.DO_NOTHING, db_constraint=False, related_name="+")
@@ -48,9 +47,93 @@ class Bucket(models.Model):
     cpu_time_ns = models.BigIntegerField(null=True)
 
     class Meta:
+        abstract = True
+
+    def __str__(self) -> str:
+        return f"{self.statement_id} {self.started_at:%Y-%m-%d %H:%M}"
+
+
+class Bucket(Costs):
+    """The executions of one statement in five minutes. Written by one raw upsert in `services.ledger`, read here."""
+
+    pk = models.CompositePrimaryKey("statement_id", "started_at")
+
+    class Meta:
         managed = False
         db_table = "query_buckets"
         ordering = ["-started_at"]
 
+
+class Resolution(models.TextChoices):
+    """How long the slots of a row are."""
+
+    BUCKET = "bucket", "five minutes"
+    HOUR = "hour", "an hour"
+    DAY = "day", "a day"
+
+
+class Cost(Costs):
+    """Buckets and what they were rolled up to, in one view. An execution is in up to three of its rows: `services.periods` chooses."""
+
+    pk = models.CompositePrimaryKey("statement_id", "resolution", "started_at")
+    resolution = models.CharField(max_length=6, choices=Resolution.choices)
+
+    class Meta:
+        managed = False
+        db_table = "query_costs"
+        ordering = ["-started_at"]
+
+
+class Latency(models.Model):
+    """How long the executions of one statement took in one slot of time: a packed `domain.sketches.Sketch`, for slow logs only.
+
+    A view of three tables, as `Cost` is.
+    """
+
+    pk = models.CompositePrimaryKey("statement_id", "resolution", "started_at")
+    organization_id = models.BigIntegerField()
+    database = models.ForeignKey(MonitoredDatabase, on_delete=models.DO_NOTHING, db_constraint=False, related_name="+")
+    statement = models.ForeignKey(Statement, on_delete=models.DO_NOTHING, db_constraint=False, related_name="+")
+    started_at = models.DateTimeField()
+    resolution = models.CharField(max_length=6, choices=Resolution.choices)
+    sketch = models.BinaryField()
+
+    class Meta:
+        managed = False
+        db_table = "query_latencies"
+        ordering = ["-started_at"]
+
     def __str__(self) -> str:
         return f"{self.statement_id} {self.started_at:%Y-%m-%d %H:%M}"
+
+
+class DirtyHour(models.Model):
+    """An hour of a database whose buckets changed since they were rolled up. `version` counts the changes."""
+
+    organization_id = models.BigIntegerField()
+    database = models.ForeignKey(MonitoredDatabase, on_delete=models.CASCADE, related_name="+")
+    started_at = models.DateTimeField(db_index=True)
+    version = models.BigIntegerField(default=1)
+
+    class Meta:
+        db_table = "dirty_hours"
+        constraints = [models.UniqueConstraint(fields=["database", "started_at"], name="dirty_hours_unique")]
+
+    def __str__(self) -> str:
+        return f"{self.database_id} {self.started_at:%Y-%m-%d %H:%M}"
+
+
+class DirtyDay(models.Model):
+    """A day (UTC) of a database whose hours changed since they were rolled up. `version` counts the changes."""
+
+    organization_id = models.BigIntegerField()
+    database = models.ForeignKey(MonitoredDatabase, on_delete=models.CASCADE, related_name="+")
+    started_at = models.DateTimeField(db_index=True)
+    version = models.BigIntegerField(default=1)
+
+    class Meta:
+        db_table = "dirty_days"
+        constraints = [models.UniqueConstraint(fields=["database", "started_at"], name="dirty_days_unique")]
+
+    def __str__(self) -> str:
+        return f"{self.database_id} {self.started_at:%Y-%m-%d}"

@@ -1,13 +1,30 @@
 """Tenants."""
 
+from typing import Any
+
+from django.core.validators import MaxValueValidator, MinValueValidator
 from django.db import models
 from django.db.models.functions import Now
 
+from collectors.domain import limits
+
+
+def _days(name: str) -> "models.PositiveSmallIntegerField[Any, Any]":
+    return models.PositiveSmallIntegerField(
+        name,
+        null=True,
+        blank=True,
+        validators=[MinValueValidator(1), MaxValueValidator(limits.MAX_RETENTION_DAYS)],
+        help_text="Empty: as long as this installation keeps them.",
+    )
+
 
 class Organization(models.Model):
-    """A tenant. No row of one organization is visible from another."""
+    """A tenant. No row of one organization is visible from another. Its own retention is null where the installation's holds."""
 
     name = models.CharField(max_length=200)
+    history_retention_days = _days("days that numbers of statements are kept")
+    slow_query_retention_days = _days("days that slow queries are kept")
     created_at = models.DateTimeField(db_default=Now(), editable=False)
 
     class Meta:

@@ -7,6 +7,7 @@ from typing import Any, Final
 from collectors.domain.sources import Source
 from collectors.models import Gap, MonitoredDatabase
 from collectors.models.completeness import GapKind
+from collectors.services.ledger import BucketAdditions
 
 # What an agent reports with an upload, and the kind of gap it is when it is not zero.
 _REPORTED: Final = {
@@ -59,3 +60,16 @@ def record_reported(
                 end=end,
                 detail=detail,
             )
+
+
+def record_expired(*, database: MonitoredDatabase, source: Source, additions: BucketAdditions, start: datetime) -> None:
+    """Record what came so late that it is past its retention; `start` is the earliest time of what came."""
+    if additions.expired:
+        record_gap(
+            database=database,
+            source=source,
+            kind=GapKind.EXPIRED,
+            amount=additions.expired,
+            start=start,
+            end=additions.oldest,
+        )

@@ -3,8 +3,8 @@
 from django.db import transaction
 
 from collectors.domain.actors import Actor
-from collectors.models import Bucket, MonitoredDatabase, SlowQuery
-from collectors.services import audit
+from collectors.models import DirtyDay, DirtyHour, MonitoredDatabase
+from collectors.services import audit, storage
 from collectors.services.errors import Conflict
 
 
@@ -37,7 +37,9 @@ def delete_database(*, database: MonitoredDatabase, actor: Actor) -> None:
         organization_id=database.organization_id,
         before={"name": database.name},
     )
-    # Nothing refers into these two tables, so nothing removes their rows by itself.
-    Bucket.objects.filter(database_id=database.pk).delete()
-    SlowQuery.objects.filter(database_id=database.pk).delete()
+    # The marks first: a roll-up that holds one is waited for, and no other begins.
+    DirtyHour.objects.filter(database=database).delete()
+    DirtyDay.objects.filter(database=database).delete()
+    # Nothing refers into these tables, so nothing removes their rows by itself.
+    storage.forget_database(database_id=database.pk)
     database.delete()

@@ -2,16 +2,18 @@
 
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
-from datetime import UTC, datetime, timedelta
+from datetime import datetime
 from typing import Final, TypeVar
 
 from django.db import connection
 
-from collectors.domain import limits
+from collectors.domain import periods
 from collectors.domain.counters import COUNTERS, Delta
+from collectors.domain.sketches import Sketch
 from collectors.domain.sources import Source
 from collectors.models import Fingerprint, MonitoredDatabase, Statement
 from collectors.models.statements import TextState
+from collectors.services import latencies, retention, rollups
 
 Item = TypeVar("Item")
 
@@ -34,13 +36,25 @@ class StatementFacts:
 
 @dataclass
 class BucketAdditions:
-    """What an upload adds to each bucket; additions to the same one are summed before they are written."""
+    """What an upload adds to each bucket; additions to the same one are summed before they are written.
+
+    What began before `oldest` is past its retention and left out; `expired` counts its calls.
+    """
 
     database: MonitoredDatabase
+    oldest: datetime = field(init=False)
+    expired: int = field(default=0, init=False)
     _rows: dict[tuple[int, datetime], dict[str, int | None]] = field(default_factory=dict)
+    _sketches: dict[tuple[int, datetime], Sketch] = field(default_factory=dict)
 
-    def add(self, statement_id: int, at: datetime, delta: Delta) -> None:
-        """Add a statement's executions to the bucket that `at` falls in."""
+    def __post_init__(self) -> None:
+        self.oldest = retention.oldest_written(self.database.organization)
+
+    def add(self, statement_id: int, at: datetime, delta: Delta) -> bool:
+        """Add a statement's executions to the bucket that `at` falls in; False when that is past its retention."""
+        if at < self.oldest:
+            self.expired += delta.calls
+            return False
         row = self._rows.setdefault((statement_id, bucket_start(at)), dict(_NO_COUNTERS))
         for name in ("calls", "total_time_ns", "rows"):
             row[name] = (row.get(name) or 0) + int(getattr(delta, name))
@@ -48,9 +62,18 @@ class BucketAdditions:
             row[name] = (row[name] or 0) + value
         row["min_time_ns"] = _extreme(min, row.get("min_time_ns"), delta.min_time_ns)
         row["max_time_ns"] = _extreme(max, row.get("max_time_ns"), delta.max_time_ns)
+        return True
+
+    def add_execution(self, statement_id: int, at: datetime, delta: Delta) -> None:
+        """Add one execution, whose time is known by itself, to the bucket and its sketch."""
+        if self.add(statement_id, at, delta):
+            self._sketches.setdefault((statement_id, bucket_start(at)), Sketch()).add(delta.total_time_ns)
 
     def write(self) -> None:
-        """Write all additions, in the order of their keys so that two writers never wait for each other in a circle."""
+        """Write all additions, in the order of their keys so that two writers never wait for each other in a circle.
+
+        Buckets, then their sketches, then the marks of their hours: all writers take these locks in the same order.
+        """
         adapt = connection.ops.adapt_datetimefield_value
         rows = [
             [
@@ -62,12 +85,13 @@ class BucketAdditions:
         with connection.cursor() as cursor:
             for chunk in _chunks(rows):
                 cursor.execute(_upsert(len(chunk)), [value for row in chunk for value in row])
+        latencies.add(database=self.database, sketches=self._sketches)
+        rollups.mark(database=self.database, level=rollups.HOURS, changed={start for _, start in self._rows})
 
 
 def bucket_start(at: datetime) -> datetime:
     """Return the beginning of the five minutes that a time falls in."""
-    seconds = int(at.timestamp()) // limits.BUCKET_SECONDS * limits.BUCKET_SECONDS
-    return datetime.fromtimestamp(seconds, UTC)
+    return periods.floor(at, periods.BUCKET)
 
 
 def middle(start: datetime, end: datetime) -> datetime:
@@ -104,11 +128,6 @@ def fingerprint_pks(organization_id: int, texts: Mapping[str, str]) -> dict[str,
         rows = Fingerprint.objects.filter(organization_id=organization_id, fingerprint_id__in=chunk)
         known.update(rows.values_list("fingerprint_id", "pk"))
     return known
-
-
-def retention_start(now: datetime, days: int) -> datetime:
-    """Return the time before which rows are no longer kept."""
-    return now - timedelta(days=days)
 
 
 def _new_statement(database: MonitoredDatabase, source: Source, key: str, facts: StatementFacts) -> Statement:

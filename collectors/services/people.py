@@ -16,32 +16,36 @@ from collectors.services.errors import Conflict, Refused
 
 
 @transaction.atomic
-def create_organization(*, name: str, actor: Actor) -> Organization:
-    """Create a tenant."""
-    organization = Organization.objects.create(name=name)
+def create_organization(*, name: str, actor: Actor, **retention: int | None) -> Organization:
+    """Create a tenant. `retention` may hold `history_retention_days` and `slow_query_retention_days`."""
+    organization = Organization.objects.create(name=name, **retention)
     audit.record(
         actor=actor,
         action="organization.create",
         row=organization,
         organization_id=organization.pk,
-        after={"name": name},
+        after={"name": name, **retention},
     )
     return organization
 
 
 @transaction.atomic
-def rename_organization(*, organization: Organization, name: str, actor: Actor) -> Organization:
-    """Give a tenant another name."""
-    before = {"name": organization.name}
-    organization.name = name
-    organization.save(update_fields=["name"])
+def change_organization(*, organization: Organization, actor: Actor, **changes: Any) -> Organization:
+    """Change a tenant's `name`, `history_retention_days` or `slow_query_retention_days` (None: as this installation keeps them).
+
+    A shorter retention hides what is older at once; it is removed with the next upkeep of storage, and does not come back.
+    """
+    before = {name: getattr(organization, name) for name in changes}
+    for name, value in changes.items():
+        setattr(organization, name, value)
+    organization.save(update_fields=list(changes))
     audit.record(
         actor=actor,
         action="organization.change",
         row=organization,
         organization_id=organization.pk,
         before=before,
-        after={"name": name},
+        after=changes,
     )
     return organization
 

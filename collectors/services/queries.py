@@ -1,25 +1,45 @@
 """What statements cost over a period. Reading only; callers pass querysets that are already scoped."""
 
+from collections.abc import Iterable
 from datetime import datetime
-from typing import Any
+from functools import reduce
+from operator import or_
+from typing import Any, Final, TypeVar
 
 from django.db.models import BigIntegerField, Case, F, Max, Min, Q, QuerySet, Sum, When
+from django.utils import timezone
 
+from collectors.domain import limits, periods
+from collectors.domain.sketches import Sketch
 from collectors.domain.sources import Source
-from collectors.models import Bucket, Gap
+from collectors.models import Cost, DirtyDay, DirtyHour, Gap, Latency
+from collectors.models.buckets import Resolution
+from collectors.services import retention
+
+Row = TypeVar("Row", Cost, Latency)
 
 # What follows any ordering of the rows below, so that equal ones keep their places between pages.
 TIES = ("database_id", "fingerprint_id", "statement_apart")
 
 
-def top_fingerprints(*, buckets: QuerySet[Bucket], since: datetime, until: datetime) -> QuerySet[Bucket, Any]:
+# What is told of a statement's executions beside their sums: the share of them that took no longer.
+PERCENTILES: Final = {"p50_time_ns": 0.5, "p95_time_ns": 0.95, "p99_time_ns": 0.99}
+
+_RESOLUTIONS: Final = {
+    periods.BUCKET: Resolution.BUCKET,
+    periods.HOUR: Resolution.HOUR,
+    periods.DAY: Resolution.DAY,
+}
+
+
+def top_fingerprints(*, costs: QuerySet[Cost], since: datetime, until: datetime) -> QuerySet[Cost, Any]:
     """Return one row per fingerprint and database, dearest first.
 
     Members: `fingerprint_id` and `fingerprint` (None while the text is not here; such statements stay apart by their id in
     `statement_apart`, which is 0 otherwise), `database_id`, `database_name`, `source`, `sum_calls`, `sum_time_ns`,
     `least_time_ns`, `greatest_time_ns` (None where no extreme is known), `sum_rows`, `sum_rows_examined`.
     """
-    period = counted_once(buckets).filter(started_at__gte=since, started_at__lt=until)
+    period = counted_once(in_period(retention.kept(costs), since=since, until=until))
     # Statements of unknown text must not melt into one row.
     statement = Case(
         When(statement__fingerprint=None, then=F("statement_id")), default=0, output_field=BigIntegerField()
@@ -46,13 +66,53 @@ def top_fingerprints(*, buckets: QuerySet[Bucket], since: datetime, until: datet
     )
 
 
-def counted_once(buckets: QuerySet[Bucket]) -> QuerySet[Bucket]:
-    """Return the buckets that make up totals: a call is in one source of its database only.
+def with_percentiles(
+    rows: Iterable[dict[str, Any]], *, sketches: QuerySet[Latency], since: datetime, until: datetime
+) -> list[dict[str, Any]]:
+    """Return rows of `top_fingerprints` with the members of PERCENTILES, in nanoseconds.
+
+    They are None where the executions of a row were not all timed one by one: only slow logs do that.
+    """
+    found = list(rows)
+    wanted = [row for row in found if row["source"] == Source.SLOW_LOG and row["fingerprint_id"] is not None]
+    merged: dict[tuple[int, str], Sketch] = {}
+    if wanted:
+        stored = in_period(sketches, since=since, until=until).filter(
+            statement__source=Source.SLOW_LOG,
+            database_id__in={row["database_id"] for row in wanted},
+            statement__fingerprint__fingerprint_id__in={row["fingerprint_id"] for row in wanted},
+        )
+        packed = stored.order_by().values_list("database_id", "statement__fingerprint__fingerprint_id", "sketch")
+        for database_id, fingerprint_id, content in packed:
+            merged.setdefault((database_id, fingerprint_id), Sketch()).merge(Sketch.unpacked(bytes(content)))
+    return [{**row, **_percentiles(row, merged.get((row["database_id"], row["fingerprint_id"])))} for row in found]
+
+
+def in_period(rows: QuerySet[Row], *, since: datetime, until: datetime) -> QuerySet[Row]:
+    """Return the rows of Cost or Latency that together make up a period, every bucket that begins in it once.
+
+    What is older than the finer slots are kept is widened to whole hours, then to whole days.
+    """
+    now = timezone.now()
+    since, until = max(since, retention.start_of(limits.MAX_RETENTION_DAYS, now)), min(until, now + periods.DAY)
+    for days, width in ((limits.BUCKET_RETENTION_DAYS, periods.HOUR), (limits.HOUR_RETENTION_DAYS, periods.DAY)):
+        gone = retention.start_of(days, now)
+        since = periods.floor(since, width) if since < gone else since
+        until = periods.ceil(until, width) if until < gone else until
+    chosen = [
+        Q(resolution=_RESOLUTIONS[span.width], started_at__gte=span.since, started_at__lt=span.until)
+        for span in periods.spans(since, until, unfinished_hours=_marked(DirtyHour), unfinished_days=_marked(DirtyDay))
+    ]
+    return rows.filter(reduce(or_, chosen)) if chosen else rows.none()
+
+
+def counted_once(costs: QuerySet[Cost]) -> QuerySet[Cost]:
+    """Return the rows that make up totals: a call is in one source of its database only.
 
     From the first snapshot of performance_schema on, which holds every statement, the slow log's executions are in it
     too: their buckets stay stored and do not count. The slow log goes on giving the single executions.
     """
-    return buckets.filter(
+    return costs.filter(
         ~Q(statement__source=Source.SLOW_LOG)
         | Q(database__digests_since=None)
         | Q(started_at__lt=F("database__digests_since"))
@@ -66,3 +126,14 @@ def gaps_between(*, gaps: QuerySet[Gap], since: datetime | None, until: datetime
     if until is not None:
         gaps = gaps.filter(covered_from__lte=until)
     return gaps.order_by("-covered_to", "-pk")
+
+
+def _percentiles(row: dict[str, Any], sketch: Sketch | None) -> dict[str, int | None]:
+    if sketch is None or sketch.count < row["sum_calls"]:
+        return dict.fromkeys(PERCENTILES)
+    return {name: round(sketch.quantile(share) or 0) for name, share in PERCENTILES.items()}
+
+
+def _marked(marks: type[DirtyHour | DirtyDay]) -> set[datetime]:
+    """Return the slots of any database that are still to be rolled up: few, and all are read from what they are made of."""
+    return set(marks.objects.order_by().values_list("started_at", flat=True).distinct())

@@ -17,7 +17,7 @@ from collectors.domain.uploads import BareUpload, SlowLogUpload, SlowQuery
 from collectors.models import Collector, LogCursor, MonitoredDatabase, ReceivedUpload
 from collectors.models import SlowQuery as SlowQueryRow
 from collectors.models.completeness import GapKind
-from collectors.services import completeness, ledger
+from collectors.services import completeness, ledger, retention
 from collectors.services.errors import Conflict
 
 
@@ -105,29 +105,26 @@ def _store(
     position: int | None,
 ) -> None:
     """Write executions and what they add to the buckets. What is older than the retention is counted, not stored."""
-    oldest = ledger.retention_start(read_at, limits.SLOW_QUERY_RETENTION_DAYS)
     timed = [(index, query, _started_at(query, read_at)) for index, query in enumerate(queries)]
-    kept = [(index, query, at) for index, query, at in timed if at >= oldest]
-    ids = _statement_ids(database, [query for _, query, _ in kept])
     additions = ledger.BucketAdditions(database)
+    oldest = retention.oldest_slow_query(database.organization)
+    first = min(additions.oldest, oldest)
+    ids = _statement_ids(database, [query for _, query, at in timed if at >= first])
     rows = []
-    for index, query, at in kept:
-        statement_id = ids[_statement_key(query)]
-        additions.add(statement_id, at, _as_delta(query))
-        rows.append(
-            _as_row(database, statement_id, query, at, generation, None if position is None else position + index)
-        )
+    for index, query, at in timed:
+        statement_id = ids.get(_statement_key(query), 0)
+        additions.add_execution(statement_id, at, _as_delta(query))
+        if at >= oldest:
+            where = None if position is None else position + index
+            rows.append(_as_row(database, statement_id, query, at, generation, where))
     SlowQueryRow.objects.bulk_create(rows, batch_size=500)
     additions.write()
-    if len(kept) < len(queries):
-        completeness.record_gap(
-            database=database,
-            source=Source.SLOW_LOG,
-            kind=GapKind.EXPIRED,
-            amount=len(queries) - len(kept),
-            start=min(at for _, _, at in timed),
-            end=oldest,
-        )
+    completeness.record_expired(
+        database=database,
+        source=Source.SLOW_LOG,
+        additions=additions,
+        start=min((at for *_, at in timed), default=read_at),
+    )
 
 
 def _statement_ids(database: MonitoredDatabase, queries: list[SlowQuery]) -> dict[str, int]:

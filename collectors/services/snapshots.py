@@ -15,10 +15,10 @@ from collectors.domain.counters import Absolute
 from collectors.domain.generations import Base, Known
 from collectors.domain.sources import OVERFLOW_KEY, Source
 from collectors.domain.uploads import SnapshotRow, SnapshotUpload, TextsUpload
-from collectors.models import Collector, Lease, MonitoredDatabase, SnapshotBaseline, SnapshotPart, Statement
+from collectors.models import Bucket, Collector, Lease, MonitoredDatabase, SnapshotBaseline, SnapshotPart, Statement
 from collectors.models.completeness import GapKind
 from collectors.models.statements import TextState
-from collectors.services import completeness, ledger
+from collectors.services import completeness, ledger, rollups
 from collectors.services.errors import Refused
 
 
@@ -38,7 +38,8 @@ def take_snapshot(*, collector: Collector, upload: SnapshotUpload, taken_at: dat
 
     Raises `Refused` when the parts together are not the rows that were announced: nothing changes then.
     """
-    database = MonitoredDatabase.objects.select_for_update().get(pk=collector.database_id)
+    # No key: rows that refer to the database, which slow-log uploads write at the same time, need not wait for this.
+    database = MonitoredDatabase.objects.select_for_update(no_key=True).get(pk=collector.database_id)
     latest = _latest(database, upload.envelope.source)
     if upload.envelope.epoch < _fence(database):
         return Applied(stale=True, cursor=_cursor(latest))
@@ -106,9 +107,17 @@ def _apply(
     _record_losses(database, upload, base, previous, current, overflow, covered_from, taken_at)
     _store_baseline(database, upload, previous.rows, current, taken_at)
     if source is Source.PERFORMANCE_SCHEMA and database.digests_since is None:
-        # Its bucket as a whole: one that is counted in part by each source would be counted twice.
-        start = ledger.bucket_start(taken_at)
-        MonitoredDatabase.objects.filter(pk=database.pk).update(digests_since=start)
+        _begin_digest_totals(database, ledger.bucket_start(taken_at))
+
+
+def _begin_digest_totals(database: MonitoredDatabase, start: datetime) -> None:
+    """From `start` on totals come from performance_schema: whole buckets, for one counted in part by each would count twice."""
+    MonitoredDatabase.objects.filter(pk=database.pk).update(digests_since=start)
+    # Hours that were rolled up with the slow log's executions are made anew without them.
+    changed = Bucket.objects.filter(database=database, started_at__gte=start).order_by()
+    rollups.mark(
+        database=database, level=rollups.HOURS, changed=changed.values_list("started_at", flat=True).distinct()
+    )
 
 
 def _covered_from(before: SnapshotBaseline | None, upload: SnapshotUpload, taken_at: datetime) -> datetime:
@@ -136,6 +145,7 @@ def _add(
     for key, delta in grown.items():
         additions.add(ids[key], at, delta)
     additions.write()
+    completeness.record_expired(database=database, source=source, additions=additions, start=at)
     overflow = grown.get(OVERFLOW_KEY) if source is Source.PERFORMANCE_SCHEMA else None
     return overflow.calls if overflow else 0
 

@@ -7,12 +7,13 @@ from datetime import UTC, datetime, timedelta
 from typing import Final
 
 from django.db import connection, transaction
+from django.db.models import Min
 from django.db.models.functions import Now
 from django.utils import timezone
 
 from collectors.domain import limits
-from collectors.models import ReceivedUpload
-from collectors.services import logins
+from collectors.models import DirtyDay, DirtyHour, ReceivedUpload
+from collectors.services import logins, retention
 
 _logger = logging.getLogger(__name__)
 _CHUNK: Final = 5_000
@@ -22,16 +23,42 @@ _LOCK: Final = 0x64627077
 
 @dataclass(frozen=True)
 class Table:
-    """A table that is cut by time: how wide its partitions are and how long rows stay."""
+    """A table that is cut by time: how wide its partitions are, and for how many days rows stay.
+
+    They stay for the longest retention of any organization, `member`, and no longer than `most` days. What has yet to be
+    rolled up from it, by its `marks`, stays as well.
+    """
 
     name: str
     days: int
-    retention_days: int
+    member: str
+    most: int = limits.MAX_RETENTION_DAYS
+    marks: type[DirtyHour | DirtyDay] | None = None
 
+    @property
+    def retention_days(self) -> int:
+        """For how many days rows stay now."""
+        return min(self.most, retention.longest(self.member))
+
+    def oldest(self, now: datetime) -> datetime:
+        """Return the time before which rows are removed: a day after nothing was written or rolled up there any more."""
+        oldest = retention.start_of(self.retention_days + 1, now)
+        marked = self.marks.objects.aggregate(first=Min("started_at"))["first"] if self.marks else None
+        return oldest if marked is None else min(oldest, marked)
+
+
+_HISTORY: Final = "history_retention_days"
+_BUCKETS: Final = (_HISTORY, limits.BUCKET_RETENTION_DAYS, DirtyHour)
+_HOURS: Final = (_HISTORY, limits.HOUR_RETENTION_DAYS, DirtyDay)
 
 TABLES: Final = (
-    Table("query_buckets", days=7, retention_days=limits.BUCKET_RETENTION_DAYS),
-    Table("slow_queries", days=1, retention_days=limits.SLOW_QUERY_RETENTION_DAYS),
+    Table("query_buckets", 7, *_BUCKETS),
+    Table("slow_queries", 1, "slow_query_retention_days"),
+    Table("query_hours", 28, *_HOURS),
+    Table("query_days", 91, _HISTORY),
+    Table("query_sketches", 7, *_BUCKETS),
+    Table("query_sketch_hours", 28, *_HOURS),
+    Table("query_sketch_days", 91, _HISTORY),
 )
 
 
@@ -44,6 +71,13 @@ def maintain() -> None:
             _delete_old_rows(table)
     ReceivedUpload.objects.filter(received_at__lt=Now() - timedelta(days=limits.UPLOAD_MEMORY_DAYS)).delete()
     logins.forget_expired()
+
+
+def forget_database(*, database_id: int) -> None:
+    """Remove all rows of a database, in the transaction that removes the database itself."""
+    with connection.cursor() as cursor:
+        for table in TABLES:
+            cursor.execute(f"DELETE FROM {table.name} WHERE database_id = %s", [database_id])  # noqa: S608 - names are ours
 
 
 def partition_start(table: Table, at: datetime) -> datetime:
@@ -59,20 +93,30 @@ def _maintain_partitions(table: Table, now: datetime) -> None:
         cursor.execute("SELECT inhrelid::regclass::text FROM pg_inherits WHERE inhparent = %s::regclass", [table.name])
         existing = {row[0] for row in cursor.fetchall()}
         width = timedelta(days=table.days)
-        start = partition_start(table, now)
-        for ahead in range(limits.PARTITIONS_AHEAD + 1):
-            begin = start + ahead * width
+        oldest = table.oldest(now)
+        last = partition_start(table, now) + limits.PARTITIONS_AHEAD * width
+        begin = partition_start(table, oldest)
+        while begin <= last:
             name = f"{table.name}_{begin:%Y%m%d}"
             if name not in existing:
                 _create_partition(table, name, begin, begin + width)
-        oldest = now - timedelta(days=table.retention_days)
-        # What was older than the first partition when it came lies in the default one, which is never dropped.
-        cursor.execute(f"DELETE FROM {table.name}_default WHERE started_at < %s", [oldest])  # noqa: S608 - names are ours
+            begin += width
         for name in sorted(existing):
             stamp = re.fullmatch(rf"{table.name}_(\d{{8}})", name)
-            if stamp and datetime.strptime(stamp[1], "%Y%m%d").replace(tzinfo=UTC) + width < oldest:
+            if stamp and datetime.strptime(stamp[1], "%Y%m%d").replace(tzinfo=UTC) + width <= oldest:
                 cursor.execute(f"DROP TABLE {name}")
                 _logger.info("dropped %s", name)
+        _empty_default(table, oldest)
+
+
+def _empty_default(table: Table, oldest: datetime) -> None:
+    """Empty the default partition. All that is kept has a partition of its own, so what is left in it is older."""
+    with connection.cursor() as cursor:
+        cursor.execute(f"SELECT min(started_at), max(started_at) FROM {table.name}_default")  # noqa: S608 - names are ours
+        first, last = cursor.fetchone()
+        if first is not None and last < oldest:
+            cursor.execute(f"TRUNCATE {table.name}_default")
+            _logger.info("emptied %s_default", table.name)
 
 
 def _create_partition(table: Table, name: str, begin: datetime, end: datetime) -> None:
@@ -91,7 +135,7 @@ def _create_partition(table: Table, name: str, begin: datetime, end: datetime) -
 
 def _delete_old_rows(table: Table) -> None:
     """Delete in chunks, each in its own transaction, so that heartbeats get in between."""
-    oldest = connection.ops.adapt_datetimefield_value(timezone.now() - timedelta(days=table.retention_days))
+    oldest = connection.ops.adapt_datetimefield_value(table.oldest(timezone.now()))
     deleted = _CHUNK
     while deleted == _CHUNK:
         with transaction.atomic(), connection.cursor() as cursor:

@@ -6,7 +6,7 @@ from typing import Any
 from celery import shared_task
 from celery.signals import worker_ready
 
-from collectors.services import presence, storage
+from collectors.services import presence, rollups, storage
 from collectors.services import sweep as sweeping
 
 _logger = logging.getLogger(__name__)
@@ -22,6 +22,12 @@ def sweep() -> None:
 def maintain_storage() -> None:
     """Make partitions ahead of time and drop what is past its retention."""
     storage.maintain()
+
+
+@shared_task(name="collectors.tasks.roll_up")
+def roll_up() -> None:
+    """Roll changed buckets up to hours, and changed hours to days."""
+    rollups.roll_up()
 
 
 @worker_ready.connect

@@ -24,6 +24,7 @@ from collectors.models import (
     StatusChange,
     User,
 )
+from collectors.services import rollups
 from collectors.services.commands import request_command
 from tests.cast import SOMEBODY, Cast
 
@@ -106,6 +107,7 @@ def rows_of(collector: Collector, text: str) -> Rows:
         max_time_ns=2_500_000_000,
         rows=12,
     )
+    rollups.mark(database=database, level=rollups.HOURS, changed=[now - timedelta(minutes=10)])
     slow_query = SlowQuery.objects.create(
         organization_id=organization_id,
         database=database,

@@ -7,6 +7,7 @@ from django.urls import reverse
 from django.utils import timezone
 
 from collectors.models import Bucket, Fingerprint
+from collectors.services import rollups
 from tests.admin.conftest import Rows, Visit
 from tests.cast import Cast
 
@@ -24,6 +25,9 @@ def test_totals_are_summed_over_the_period(cast: Cast, own: Rows, visit: Visit) 
         total_time_ns=4_000_000_000,
         max_time_ns=900_000_000,
         rows=1,
+    )
+    rollups.mark(
+        database=own.database, level=rollups.HOURS, changed=Bucket.objects.values_list("started_at", flat=True)
     )
     client = visit(cast.carol)
     by_period = {period: client.get(reverse(PAGE), {"period": period}).context["rows"][0] for period in ("hour", "day")}

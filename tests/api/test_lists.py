@@ -142,6 +142,9 @@ def test_queries_are_listed_with_what_is_missing_from_them(cast: Cast) -> None:
         "avg_time_ms": 9000.0,
         "min_time_ms": 9000.0,
         "max_time_ms": 9000.0,
+        "p50_time_ms": pytest.approx(9000, rel=0.02),
+        "p95_time_ms": pytest.approx(9000, rel=0.02),
+        "p99_time_ms": pytest.approx(9000, rel=0.02),
         "rows": 2,
         "rows_examined": 0,
     }

@@ -88,7 +88,8 @@ def test_ready_means_that_every_migration_is_there() -> None:
     assert health.ready()
     with connection.cursor() as cursor:
         cursor.execute(
-            "DELETE FROM django_migrations WHERE name = (SELECT max(name) FROM django_migrations WHERE app = 'collectors')"
+            "DELETE FROM django_migrations WHERE app = 'collectors' AND name = "
+            "(SELECT max(name) FROM django_migrations WHERE app = 'collectors')"
         )
     assert not health.ready()
 

@@ -1,30 +1,33 @@
 """What statements cost over a period."""
 
-from datetime import timedelta
+import math
+import random
+from datetime import datetime, timedelta
 from typing import Any
 
 import pytest
 from django.db.models import QuerySet
 from django.utils import timezone
 
-from collectors.models import Bucket, Gap, SlowQuery
-from collectors.services import queries
+from collectors.domain import periods
+from collectors.models import Bucket, Cost, DirtyDay, DirtyHour, Gap, Latency, SlowQuery
+from collectors.services import queries, rollups
 from tests.cast import Cast
 from tests.services.uploading import digests, send, slow_log, slow_query, snapshot, statement
 
 pytestmark = pytest.mark.django_db
 
 
-def top(buckets: QuerySet[Bucket], hours: float = 24) -> list[dict[str, Any]]:
+def top(costs: QuerySet[Cost], hours: float = 24) -> list[dict[str, Any]]:
     now = timezone.now() + timedelta(minutes=1)
-    return list(queries.top_fingerprints(buckets=buckets, since=now - timedelta(hours=hours), until=now))
+    return list(queries.top_fingerprints(costs=costs, since=now - timedelta(hours=hours), until=now))
 
 
 def test_statements_of_one_text_are_one_row_per_database_dearest_first(cast: Cast) -> None:
     cheap: dict[str, Any] = {"fingerprint_id": "1" * 16, "fingerprint": "cheap", "query_time": 0.1}
     rows = [slow_query(database="a"), slow_query(database="b", query_time=1.5), slow_query(**cheap)]
     send(cast.collector, slow_log(0, 3, queries=rows))
-    found = top(Bucket.objects.all())
+    found = top(Cost.objects.all())
     assert [(row["fingerprint"], row["sum_calls"], row["sum_time_ns"]) for row in found] == [
         ("select ?", 2, 2_000_000_000),
         ("cheap", 1, 100_000_000),
@@ -36,14 +39,14 @@ def test_statements_of_one_text_are_one_row_per_database_dearest_first(cast: Cas
 def test_statements_whose_text_is_not_here_stay_apart(cast: Cast) -> None:
     send(cast.warehouse_collector, snapshot(1))
     send(cast.warehouse_collector, snapshot(2, statement("a", 5), statement("b", 7)))
-    found = top(Bucket.objects.all())
+    found = top(Cost.objects.all())
     assert [(row["fingerprint"], row["sum_calls"]) for row in found] == [(None, 7), (None, 5)]
 
 
 def test_only_the_period_counts(cast: Cast) -> None:
     send(cast.collector, slow_log(0, 2, queries=[slow_query(), slow_query(age_seconds=7200)]))
-    assert top(Bucket.objects.all(), hours=1)[0]["sum_calls"] == 1
-    assert top(Bucket.objects.all(), hours=3)[0]["sum_calls"] == 2
+    assert top(Cost.objects.all(), hours=1)[0]["sum_calls"] == 1
+    assert top(Cost.objects.all(), hours=3)[0]["sum_calls"] == 2
 
 
 def test_gaps_that_touch_the_period_are_shown(cast: Cast) -> None:
@@ -66,13 +69,13 @@ def test_gaps_that_touch_the_period_are_shown(cast: Cast) -> None:
 def test_totals_come_from_performance_schema_from_its_first_snapshot_on(cast: Cast) -> None:
     rows = [slow_query(age_seconds=0), slow_query(age_seconds=7200), slow_query(age_seconds=7200)]
     send(cast.collector, slow_log(0, 3, queries=rows))
-    assert top(Bucket.objects.all())[0]["sum_calls"] == 3
+    assert top(Cost.objects.all())[0]["sum_calls"] == 3
     send(cast.collector, digests(1, statement("shop:d", 100)))
     send(cast.collector, digests(2, statement("shop:d", 107)))
-    found = {row["source"]: row["sum_calls"] for row in top(Bucket.objects.all())}
+    found = {row["source"]: row["sum_calls"] for row in top(Cost.objects.all())}
     assert found == {"slow_log": 2, "performance_schema": 7}, "what ran before is known from the slow log alone"
     send(cast.collector, slow_log(3, 5, queries=[slow_query(age_seconds=0)] * 5))
-    assert {row["source"]: row["sum_calls"] for row in top(Bucket.objects.all())} == found
+    assert {row["source"]: row["sum_calls"] for row in top(Cost.objects.all())} == found
     assert sum(bucket.calls for bucket in Bucket.objects.filter(statement__source="slow_log")) == 8, "all stay stored"
     assert SlowQuery.objects.count() == 8
 
@@ -81,4 +84,101 @@ def test_the_slow_log_of_another_database_goes_on_counting(cast: Cast) -> None:
     send(cast.foreign_collector, slow_log(0, 4))
     send(cast.collector, digests(1, statement("shop:d", 100)))
     send(cast.foreign_collector, slow_log(4, 1))
-    assert [(row["source"], row["sum_calls"]) for row in top(Bucket.objects.all())] == [("slow_log", 5)]
+    assert [(row["source"], row["sum_calls"]) for row in top(Cost.objects.all())] == [("slow_log", 5)]
+
+
+def test_any_period_sums_up_to_its_buckets_whatever_is_rolled_up_and_whatever_came_late(cast: Cast) -> None:
+    draw = random.Random(20261)
+    now = timezone.now()
+
+    def upload(position: int, collector: Any, oldest_hours: float) -> None:
+        rows = [
+            slow_query(age_seconds=draw.uniform(0, oldest_hours * 3600), database=draw.choice("ab"), query_time=0.5 + n)
+            for n in range(60)
+        ]
+        send(collector, slow_log(position, 60, queries=rows))
+
+    upload(0, cast.collector, 100)
+    upload(0, cast.foreign_collector, 100)
+    rollups.roll_up()
+    assert Cost.objects.filter(resolution="day").exists()
+    upload(60, cast.collector, 100)
+    assert DirtyHour.objects.exists()
+    for turn in range(60):
+        if turn == 30:
+            rollups.roll_up()
+            DirtyDay.objects.all().delete()
+            upload(120, cast.collector, 30)
+        since = now - timedelta(seconds=draw.uniform(0, 110 * 3600))
+        until = min(since + timedelta(seconds=draw.uniform(0, 80 * 3600)), now + periods.BUCKET)
+        assert summed(queries.top_fingerprints(costs=Cost.objects.all(), since=since, until=until)) == in_buckets(
+            since, until
+        )
+
+
+def summed(rows: Any) -> dict[int, tuple[int, int]]:
+    return {row["database_id"]: (row["sum_calls"], row["sum_time_ns"]) for row in rows}
+
+
+def in_buckets(since: datetime, until: datetime) -> dict[int, tuple[int, int]]:
+    found: dict[int, tuple[int, int]] = {}
+    for row in Bucket.objects.filter(started_at__gte=since, started_at__lt=until):
+        calls, time = found.get(row.database_id, (0, 0))
+        found[row.database_id] = (calls + row.calls, time + row.total_time_ns)
+    return found
+
+
+def test_percentiles_of_any_period_are_within_two_percent_of_the_exact_ones(cast: Cast) -> None:
+    draw = random.Random(7)
+    times = [round(draw.lognormvariate(0, 1.5), 6) for _ in range(900)]
+    rows = [slow_query(query_time=time, age_seconds=draw.uniform(0, 90 * 3600)) for time in times]
+    for first in range(0, 900, 300):
+        send(cast.collector, slow_log(first, 300, queries=rows[first : first + 300]))
+        if first == 300:
+            rollups.roll_up()
+    now = timezone.now()
+    since, until = now - timedelta(hours=100), now + periods.BUCKET
+    (row,) = queries.with_percentiles(
+        queries.top_fingerprints(costs=Cost.objects.all(), since=since, until=until),
+        sketches=Latency.objects.all(),
+        since=since,
+        until=until,
+    )
+    assert row["sum_calls"] == 900
+    for name, share in queries.PERCENTILES.items():
+        exact = sorted(times)[math.floor(share * 899)] * 1e9
+        assert row[name] == pytest.approx(exact, rel=0.02), name
+
+
+def test_there_are_no_percentiles_where_executions_were_not_timed_one_by_one(cast: Cast) -> None:
+    send(cast.warehouse_collector, snapshot(1))
+    send(cast.warehouse_collector, snapshot(2, statement("a", 5)))
+    send(cast.collector, slow_log(0, 2))
+    Bucket.objects.filter(statement__source="slow_log").update(calls=3)
+    now = timezone.now()
+    since, until = now - periods.DAY, now + periods.BUCKET
+    rows = queries.with_percentiles(top(Cost.objects.all()), sketches=Latency.objects.all(), since=since, until=until)
+    assert [row[name] for row in rows for name in queries.PERCENTILES] == [None] * 6
+
+
+def test_what_both_sources_hold_counts_once_also_in_hours_and_days(cast: Cast) -> None:
+    send(cast.collector, slow_log(0, 3, queries=[slow_query(age_seconds=30 * 3600), slow_query(), slow_query()]))
+    send(cast.collector, digests(1, statement("shop:" + "a" * 32, 5), age_seconds=20 * 3600))
+    send(cast.collector, digests(2, statement("shop:" + "a" * 32, 9), age_seconds=16 * 3600))
+    before = [(row["source"], row["sum_calls"]) for row in top(Cost.objects.all(), hours=60)]
+    assert sorted(before) == [("performance_schema", 4), ("slow_log", 1)]
+    rollups.roll_up()
+    assert [(row["source"], row["sum_calls"]) for row in top(Cost.objects.all(), hours=60)] == before
+
+
+def test_an_hour_that_was_rolled_up_before_performance_schema_was_read_is_made_anew(cast: Cast) -> None:
+    at = periods.floor(timezone.now() - timedelta(hours=5), periods.HOUR) + timedelta(minutes=1)
+    for position, minute in enumerate((0, 40)):
+        age = (timezone.now() - at - timedelta(minutes=minute)).total_seconds()
+        send(cast.collector, slow_log(position, 1, queries=[slow_query(age_seconds=age)]))
+    rollups.roll_up()
+    age = (timezone.now() - at - timedelta(minutes=20)).total_seconds()
+    send(cast.collector, digests(1, statement("shop:" + "a" * 32, 5), age_seconds=age))
+    assert [row["sum_calls"] for row in top(Cost.objects.all(), hours=60)] == [1]
+    rollups.roll_up()
+    assert [row["sum_calls"] for row in top(Cost.objects.all(), hours=60)] == [1]

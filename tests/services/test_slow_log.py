@@ -185,7 +185,7 @@ def test_a_time_that_is_not_told_is_marked_as_approximate(cast: Cast) -> None:
 
 
 def test_rows_older_than_the_retention_are_counted_as_missing_and_the_cursor_moves_on(cast: Cast) -> None:
-    old = slow_query(age_seconds=15 * 86_400)
+    old = slow_query(age_seconds=95 * 86_400)
     taken = send(cast.collector, slow_log(0, 3, queries=[old, old, slow_query(2)]))
     assert taken.accepted == 3
     assert positions(cast) == [2]

@@ -12,13 +12,15 @@ from collectors.access import Principal, visible_to
 from collectors.admin import signed_in
 from collectors.admin.display import NOTHING, ago, nanoseconds, statement_text
 from collectors.domain.roles import Permission
-from collectors.models import Bucket, Gap, MonitoredDatabase
+from collectors.models import Cost, Gap, Latency, MonitoredDatabase
 from collectors.services import queries
 
 PERIODS: Final = {
     "hour": ("Last hour", timedelta(hours=1)),
     "day": ("Last day", timedelta(days=1)),
     "week": ("Last week", timedelta(days=7)),
+    "month": ("Last 30 days", timedelta(days=30)),
+    "quarter": ("Last 90 days", timedelta(days=90)),
 }
 _SHOWN: Final = 100
 _GAPS_SHOWN: Final = 50
@@ -66,10 +68,15 @@ def _chosen(text: str, databases: Any) -> MonitoredDatabase | None:
 def _rows(
     principal: Principal, database: MonitoredDatabase | None, since: datetime, until: datetime
 ) -> list[dict[str, Any]]:
-    buckets = visible_to(Bucket.objects.all(), principal)
+    costs = visible_to(Cost.objects.all(), principal)
     if database is not None:
-        buckets = buckets.filter(database=database)
-    found: list[dict[str, Any]] = list(queries.top_fingerprints(buckets=buckets, since=since, until=until)[:_SHOWN])
+        costs = costs.filter(database=database)
+    found = queries.with_percentiles(
+        queries.top_fingerprints(costs=costs, since=since, until=until)[:_SHOWN],
+        sketches=visible_to(Latency.objects.all(), principal),
+        since=since,
+        until=until,
+    )
     whole = max((row["sum_time_ns"] for row in found), default=0)
     return [_shown(row, whole) for row in found]
 
@@ -84,6 +91,8 @@ def _shown(row: dict[str, Any], dearest: int) -> dict[str, Any]:
         "calls": f"{calls:,}",
         "total": nanoseconds(total),
         "average": nanoseconds(total // calls) if calls else NOTHING,
+        "p95": nanoseconds(row["p95_time_ns"]),
+        "p99": nanoseconds(row["p99_time_ns"]),
         "greatest": nanoseconds(row["greatest_time_ns"]),
         "rows": f"{row['sum_rows']:,}",
         "share": round(100 * total / dearest) if dearest else 0,

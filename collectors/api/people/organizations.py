@@ -13,15 +13,21 @@ from collectors.services import people
 
 
 class OrganizationSerializer(TenantSerializer):
-    """A tenant."""
+    """A tenant, and for how many days its numbers and its single executions are kept (null: as this installation keeps them)."""
 
     id = serializers.IntegerField(read_only=True)
     name = serializers.CharField(max_length=limits.MAX_NAME_CHARACTERS)
+    history_retention_days = serializers.IntegerField(
+        min_value=1, max_value=limits.MAX_RETENTION_DAYS, required=False, allow_null=True
+    )
+    slow_query_retention_days = serializers.IntegerField(
+        min_value=1, max_value=limits.MAX_RETENTION_DAYS, required=False, allow_null=True
+    )
     created_at = serializers.DateTimeField(read_only=True)
 
 
 class OrganizationViewSet(TenantViewSet[Organization]):
-    """Organizations the caller belongs to. SUPER_ADMIN creates and removes them; an ORG_ADMIN may rename their own."""
+    """Organizations the caller belongs to. SUPER_ADMIN creates and removes them; an ORG_ADMIN may change their own."""
 
     queryset = Organization.objects.all()
     serializer_class = OrganizationSerializer
@@ -41,15 +47,15 @@ class OrganizationViewSet(TenantViewSet[Organization]):
     def create(self, request: Request) -> Response:
         """Create an organization."""
         body = self.validated(OrganizationSerializer)
-        organization = people.create_organization(name=body["name"], actor=self.actor)
+        organization = people.create_organization(actor=self.actor, **body)
         return Response(self.get_serializer(organization).data, status=status.HTTP_201_CREATED)
 
     def partial_update(self, request: Request, pk: str) -> Response:
-        """Rename an organization."""
+        """Change the name or the retention of an organization."""
         organization = self.get_object()
         body = self.validated(OrganizationSerializer, partial=True)
-        if "name" in body:
-            people.rename_organization(organization=organization, name=body["name"], actor=self.actor)
+        if body:
+            people.change_organization(organization=organization, actor=self.actor, **body)
         return Response(self.get_serializer(organization).data)
 
     def destroy(self, request: Request, pk: str) -> Response:

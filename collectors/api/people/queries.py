@@ -17,8 +17,8 @@ from collectors.api.base import TenantListViewSet, TenantViewSet
 from collectors.api.filters import IdFilter, TenantFilterSet, TimeFilter
 from collectors.domain.roles import Permission
 from collectors.domain.sources import Source
-from collectors.models import Bucket, Gap, SlowQuery
-from collectors.services import queries
+from collectors.models import Cost, Gap, Latency, SlowQuery
+from collectors.services import queries, retention
 from collectors.services.errors import Refused
 
 _ORDERINGS = {
@@ -67,6 +67,9 @@ class QuerySerializer(serializers.Serializer[Any]):
     avg_time_ms = serializers.SerializerMethodField()
     min_time_ms = serializers.SerializerMethodField()
     max_time_ms = serializers.SerializerMethodField()
+    p50_time_ms = serializers.SerializerMethodField()
+    p95_time_ms = serializers.SerializerMethodField()
+    p99_time_ms = serializers.SerializerMethodField()
     rows = serializers.IntegerField(source="sum_rows")
     rows_examined = serializers.IntegerField(source="sum_rows_examined", allow_null=True)
 
@@ -85,6 +88,18 @@ class QuerySerializer(serializers.Serializer[Any]):
     def get_max_time_ms(self, row: dict[str, Any]) -> float | None:
         """Return the longest time known."""
         return _milliseconds(row["greatest_time_ns"])
+
+    def get_p50_time_ms(self, row: dict[str, Any]) -> float | None:
+        """Return the time that half of the executions did not exceed; null where they were not timed one by one."""
+        return _milliseconds(row["p50_time_ns"])
+
+    def get_p95_time_ms(self, row: dict[str, Any]) -> float | None:
+        """Return the time that 95 % of the executions did not exceed."""
+        return _milliseconds(row["p95_time_ns"])
+
+    def get_p99_time_ms(self, row: dict[str, Any]) -> float | None:
+        """Return the time that 99 % of the executions did not exceed."""
+        return _milliseconds(row["p99_time_ns"])
 
 
 class GapSerializer(serializers.Serializer[Gap]):
@@ -112,10 +127,10 @@ class QueryListSerializer(serializers.Serializer[Any]):
     completeness = GapSerializer(many=True)
 
 
-class QueryViewSet(TenantListViewSet[Bucket]):
+class QueryViewSet(TenantListViewSet[Cost]):
     """Statements by what they cost, dearest first."""
 
-    queryset = Bucket.objects.all()
+    queryset = Cost.objects.all()
     serializer_class = QuerySerializer
     plural = "queries"
     filter_backends = []
@@ -127,11 +142,13 @@ class QueryViewSet(TenantListViewSet[Bucket]):
         asked = PeriodSerializer(data=request.query_params.dict())
         asked.is_valid(raise_exception=True)
         since, until = asked.validated_data["since"], asked.validated_data["until"]
-        rows = queries.top_fingerprints(buckets=self._narrowed(asked.validated_data), since=since, until=until)
+        rows = queries.top_fingerprints(costs=self._narrowed(asked.validated_data), since=since, until=until)
         ordering = asked.validated_data["ordering"]
         sign, name = ("-", ordering[1:]) if ordering.startswith("-") else ("", ordering)
         rows = rows.order_by(sign + _ORDERINGS[name], *queries.TIES)
-        response = self.get_paginated_response(QuerySerializer(self._page(rows), many=True).data)
+        sketches = visible_to(Latency.objects.all(), self.principal)
+        page = queries.with_percentiles(self._page(rows), sketches=sketches, since=since, until=until)
+        response = self.get_paginated_response(QuerySerializer(page, many=True).data)
         response.data["since"] = serializers.DateTimeField().to_representation(since)
         response.data["until"] = serializers.DateTimeField().to_representation(until)
         response.data["completeness"] = self._gaps(asked.validated_data, since, until)
@@ -146,17 +163,17 @@ class QueryViewSet(TenantListViewSet[Bucket]):
             # SQLite refuses sums beyond 64 bits, which only invented numbers reach.
             raise Refused("The numbers of this period are too large to be added up.", code="too_large") from error
 
-    def _narrowed(self, asked: dict[str, Any]) -> QuerySet[Bucket]:
-        buckets = self.get_queryset()
+    def _narrowed(self, asked: dict[str, Any]) -> QuerySet[Cost]:
+        costs = self.get_queryset()
         for name, lookup in _NARROWING.items():
             if name in asked:
-                buckets = buckets.filter(**{lookup: asked[name]})
+                costs = costs.filter(**{lookup: asked[name]})
         if asked.get("search"):
             text = asked["search"]
-            buckets = buckets.filter(
+            costs = costs.filter(
                 Q(statement__fingerprint__text__icontains=text) | Q(statement__fingerprint__fingerprint_id__iexact=text)
             )
-        return buckets
+        return costs
 
     def _gaps(self, asked: dict[str, Any], since: datetime, until: datetime) -> Any:
         gaps = visible_to(Gap.objects.all(), self.principal)
@@ -232,6 +249,10 @@ class SlowQueryViewSet(TenantViewSet[SlowQuery]):
     ordering_fields = ["started_at", "query_time_ns", "rows_examined"]
     ordering = ["-started_at"]
     permissions = {"list": Permission.QUERY_VIEW, "retrieve": Permission.QUERY_VIEW}
+
+    def get_queryset(self) -> QuerySet[SlowQuery]:
+        """Return what the caller may see and the organization still keeps."""
+        return retention.kept(super().get_queryset())
 
     @extend_schema(responses=SlowQueryListSerializer)
     def list(self, request: Request, *args: Any, **kwargs: Any) -> Response:

@@ -1,0 +1,54 @@
+"""How long rows are kept: an organization's own days, or those of this installation. Always whole days (UTC) before today."""
+
+from datetime import datetime, timedelta
+from typing import Any, Final, TypeVar
+
+from django.db.models import Model, Q, QuerySet
+from django.utils import timezone
+
+from collectors.domain import limits, periods
+from collectors.models import Organization, SlowQuery
+
+Row = TypeVar("Row", bound=Model)
+
+_DEFAULTS: Final = {
+    "history_retention_days": limits.HISTORY_RETENTION_DAYS,
+    "slow_query_retention_days": limits.SLOW_QUERY_RETENTION_DAYS,
+}
+
+
+def start_of(days: int, now: datetime | None = None) -> datetime:
+    """Return the beginning of the oldest day that is kept for `days`."""
+    return periods.floor(now or timezone.now(), periods.DAY) - timedelta(days=days)
+
+
+def longest(member: str) -> int:
+    """Return the most days that any organization keeps rows, by `history_retention_days` or `slow_query_retention_days`."""
+    own = Organization.objects.order_by().values_list(member, flat=True).distinct()
+    return max((_days(member, days) for days in own), default=_DEFAULTS[member])
+
+
+def oldest_written(organization: Organization) -> datetime:
+    """Return the time before which nothing is added any more: the numbers are rolled up for good, or not kept."""
+    kept = _days("history_retention_days", organization.history_retention_days)
+    return start_of(min(limits.BUCKET_RETENTION_DAYS, kept))
+
+
+def oldest_slow_query(organization: Organization) -> datetime:
+    """Return the time before which single executions are not kept."""
+    return start_of(_days("slow_query_retention_days", organization.slow_query_retention_days))
+
+
+def kept(rows: QuerySet[Row]) -> QuerySet[Row]:
+    """Return the rows, with a `database` and a `started_at`, that their organizations still keep; the others are on their way out."""
+    member = "slow_query_retention_days" if rows.model is SlowQuery else "history_retention_days"
+    path = f"database__organization__{member}"
+    own = Organization.objects.order_by().exclude(**{member: None}).values_list(member, flat=True).distinct()
+    gone = Q(**{path: None}, started_at__lt=start_of(_DEFAULTS[member]))
+    for days in own:
+        gone |= Q(**{path: days}, started_at__lt=start_of(days))
+    return rows.filter(~gone)
+
+
+def _days(member: str, own: Any) -> int:
+    return _DEFAULTS[member] if own is None else int(own)
