@@ -6,7 +6,10 @@ from typing import Any
 from celery import Celery
 from celery.signals import setup_logging
 
+from dbpower import embedded_broker
+
 os.environ.setdefault("DJANGO_SETTINGS_MODULE", "dbpower.settings")
+embedded_broker.register()
 
 app = Celery("dbpower")
 app.config_from_object("django.conf:settings", namespace="CELERY")

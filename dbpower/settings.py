@@ -175,7 +175,7 @@ SPECTACULAR_SETTINGS = {
 REDIS_URL = environment.text("REDIS_URL")
 if REDIS_URL and not REDIS_URL.startswith(("redis://", "rediss://", "unix://")):
     raise ImproperlyConfigured("REDIS_URL begins with none of redis://, rediss:// and unix://.")
-CELERY_BROKER_URL = REDIS_URL or "filesystem://localhost//"
+CELERY_BROKER_URL = REDIS_URL or "embedded://localhost//"
 if not REDIS_URL:
     _queue = DBPOWER_DATA_DIR / "queue"
     for _folder in (_queue, _queue / "messages", _queue / "control"):
