@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Final
 from dbpower_agent.backoff import Backoff
 from dbpower_agent.client import BackendUnreachableError
 from dbpower_agent.commands import Command, CommandResult
-from dbpower_agent.sources.base import Collection, SourceError
+from dbpower_agent.sources.base import Audit, Collection, SourceError
 from dbpower_agent.state import SourceStatus
 from dbpower_agent.updates import UpdateRefusedError, refused, try_update
 
@@ -146,7 +146,7 @@ class CollectionThread(threading.Thread):
     def _execute(self, command: Command) -> None:
         logger.info("command %d: %s", command.id, command.name)
         try:
-            result = self._collect_now() if command.name == "collect" else self._update(command)
+            result = self._update(command) if command.name == "update_config" else self._collect_now(command)
         except Exception:
             logger.exception("command %d failed unexpectedly", command.id)
             self._state.failed("command", f"command {command.name} failed unexpectedly")
@@ -154,29 +154,41 @@ class CollectionThread(threading.Thread):
         if self._desk is not None:
             self._desk.finish(command, result)
 
-    def _collect_now(self) -> CommandResult:
+    def _collect_now(self, command: Command) -> CommandResult:
+        """Carry out `collect`, or `audit`: that is a collection which the backend compares with what it has stored."""
         lease = self._state.lease
         if lease is None or not lease.held:
             return CommandResult(success=False, result={"code": "standby", "detail": "another collector is active"})
-        return self._collect()
+        return self._collect(Audit.of(command.id, command.params) if command.name == "audit" else None)
 
-    def _collect(self) -> CommandResult:
+    def _collect(self, audit: Audit | None = None) -> CommandResult:
         """One collection, repeated while the backend asks for rows it lacks."""
         for _ in range(READ_AGAIN_AT_ONCE):
-            result = self._collect_once()
+            result = self._collect_once(audit)
             if not result.success:
                 return result
             if not self._flush().read_again:
                 break
         waiting = self._uploader.waiting
+        if audit is not None:
+            self._tell_totals(audit)
         return CommandResult(success=True, result={**result.result, "waiting_uploads": waiting})
 
-    def _collect_once(self) -> CommandResult:
+    def _tell_totals(self, audit: Audit) -> None:
+        """Let sources send what an audit needs beside their uploads. One that cannot leaves its part of the audit out."""
+        lease = self._state.lease
+        for source in self._sources:
+            try:
+                source.tell_totals(lease.epoch if lease else 0, audit)
+            except (SourceError, BackendUnreachableError, OSError) as error:
+                logger.warning("audit %d of %s is left out: %s", audit.command_id, source.name, error)
+
+    def _collect_once(self, audit: Audit | None) -> CommandResult:
         lease = self._state.lease
         epoch = lease.epoch if lease else 0
         self._started_collection = time.monotonic()
         self._collect_more = False
-        results = [self._read(source, epoch) for source in self._sources]
+        results = [self._read(source, epoch, audit) for source in self._sources]
         failures = [result for result in results if isinstance(result, Failure)]
         collections = [result for result in results if isinstance(result, Collection)]
         if not collections:
@@ -199,11 +211,11 @@ class CollectionThread(threading.Thread):
             return CommandResult(success=False, result={**asdict(failures[0]), **told})
         return CommandResult(success=True, result=told)
 
-    def _read(self, source: Source, epoch: int) -> Collection | Failure:
+    def _read(self, source: Source, epoch: int, audit: Audit | None) -> Collection | Failure:
         """Read one source; its failure keeps no other from being read."""
         try:
             status = source.probe()
-            collection = source.collect(epoch)
+            collection = source.collect(epoch, audit)
         except SourceError as error:
             self._note_source(self._unreadable(source, error))
             return self._failed("source", source, error.code, error.detail, error.remedy)

@@ -69,6 +69,12 @@ class Uploader:
         cursor = answer.body.get("cursor")
         return cursor if isinstance(cursor, dict) else None
 
+    def send_now(self, envelope: dict[str, Any], tail: bytes) -> None:
+        """Send an upload that is worth nothing later. Raise BackendUnreachableError."""
+        answer = self._client.upload(build_request(envelope, tail))
+        if answer.status != 200:
+            raise BackendUnreachableError(f"the backend did not take it: {answer.detail}")
+
     def flush(self) -> FlushResult:
         """Send what waits until it is gone or the backend does not take any more."""
         self._spool.enforce_limits()

@@ -18,6 +18,7 @@ from collectors.models import (
     Heartbeat,
     Latency,
     Lease,
+    LedgerAudit,
     Membership,
     MonitoredDatabase,
     Organization,
@@ -59,6 +60,7 @@ _SCOPES: Final[dict[type[Model], Scope]] = {
     Cost: Scope(Permission.QUERY_VIEW, "organization_id", "database__team_id"),
     Latency: Scope(Permission.QUERY_VIEW, "organization_id", "database__team_id"),
     SlowQuery: Scope(Permission.QUERY_VIEW, "organization_id", "database__team_id"),
+    LedgerAudit: Scope(Permission.QUERY_VIEW, "organization_id", "database__team_id"),
     Gap: Scope(Permission.QUERY_VIEW, "organization_id", "database__team_id"),
     AuditEntry: Scope(Permission.AUDIT_VIEW, "organization_id"),
 }

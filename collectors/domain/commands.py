@@ -11,6 +11,7 @@ class CommandType(StrEnum):
     STOP = "stop"
     COLLECT = "collect"
     UPDATE_CONFIG = "update_config"
+    AUDIT = "audit"
 
 
 class CommandState(StrEnum):
@@ -28,7 +29,7 @@ OPEN: Final = (CommandState.PENDING, CommandState.DELIVERED)
 EXECUTED: Final = (CommandState.SUCCEEDED, CommandState.FAILED)
 # These two set the same thing, so a newer one of either makes the older ones void.
 SETS_COLLECTION: Final = (CommandType.START, CommandType.STOP)
-# What people may ask for by name; update_config follows from a changed configuration.
+# What people may ask for by name; update_config follows from a changed configuration, audit is the operator's at the shell.
 REQUESTABLE: Final = (CommandType.START, CommandType.STOP, CommandType.COLLECT)
 
 

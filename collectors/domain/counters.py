@@ -95,12 +95,12 @@ def deltas(previous: Mapping[str, Absolute], current: Mapping[str, Absolute]) ->
 
 def lives_ended(previous: Mapping[str, Absolute], current: Mapping[str, Absolute]) -> int:
     """Return of how many rows the source threw the counters away: they are gone, or began anew."""
-    return sum(key not in current or _is_new_life(before, current[key]) for key, before in previous.items())
+    return sum(key not in current or is_new_life(before, current[key]) for key, before in previous.items())
 
 
 def merged(previous: Absolute | None, current: Absolute) -> Absolute:
     """Return the baseline after `current`: within one life counters never fall, so the larger of two readings stays."""
-    if previous is None or _is_new_life(previous, current):
+    if previous is None or is_new_life(previous, current):
         return current
     return Absolute(
         calls=max(previous.calls, current.calls),
@@ -117,7 +117,7 @@ def merged(previous: Absolute | None, current: Absolute) -> Absolute:
 
 
 def _delta(before: Absolute, now: Absolute) -> Delta | None:
-    new_life = before is _ZERO or _is_new_life(before, now)
+    new_life = before is _ZERO or is_new_life(before, now)
     base = _ZERO if new_life else before
     # A counter that appears in the middle of a life (a newer agent reads it) was counting before anybody looked.
     added = {name: value - base.counters.get(name, 0 if new_life else value) for name, value in now.counters.items()}
@@ -132,7 +132,8 @@ def _delta(before: Absolute, now: Absolute) -> Delta | None:
     return delta if delta.calls or delta.total_time_ns or delta.rows or delta.counters else None
 
 
-def _is_new_life(before: Absolute, now: Absolute) -> bool:
+def is_new_life(before: Absolute, now: Absolute) -> bool:
+    """Tell whether the server threw the row's counters away between two readings."""
     # Known on one side only, it says nothing: an agent that learned to read it must not count a whole life again.
     if before.since is not None and now.since is not None:
         return before.since != now.since

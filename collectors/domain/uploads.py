@@ -12,6 +12,7 @@ from collectors.domain.reading import Invalid, Reader
 from collectors.domain.sources import Source
 from collectors.domain.statements import mask_literals
 
+_LONGEST_KEY: Final = 255
 _COMPLETENESS_NUMBERS: Final = (
     "missed_polls",
     "evictions",
@@ -92,7 +93,10 @@ class SnapshotRow:
 
 @dataclass(frozen=True)
 class SnapshotUpload:
-    """One part of a complete snapshot. `evictions_total` counts since the generation began; None where nobody tells."""
+    """One part of a complete snapshot. `evictions_total` counts since the generation began; None where nobody tells.
+
+    `audit` is the number of the command that asked for it, None for an ordinary one.
+    """
 
     envelope: Envelope
     seq: int
@@ -104,6 +108,7 @@ class SnapshotUpload:
     generation: str
     generation_age_seconds: float | None
     evictions_total: int | None
+    audit: int | None
     queries: list[SnapshotRow]
 
 
@@ -124,7 +129,34 @@ class TextsUpload:
     texts: list[StatementText]
 
 
-Upload = SlowLogUpload | BareUpload | SnapshotUpload | TextsUpload
+@dataclass(frozen=True)
+class LogTotals:
+    """What the executions of one statement in a slow log sum up to; the key is that of `services.slow_log`."""
+
+    key: str
+    calls: int
+    total_time_ns: int
+    rows: int
+
+
+@dataclass(frozen=True)
+class LogTotalsUpload:
+    """The live slow log from `position` to before `until`, summed for the audit of that number.
+
+    `totals` has every statement whose key is greater than `after_key` and not greater than `last_key` (None: no end).
+    """
+
+    envelope: Envelope
+    audit: int
+    generation: str
+    position: int
+    until: int
+    after_key: str
+    last_key: str | None
+    totals: list[LogTotals]
+
+
+Upload = SlowLogUpload | BareUpload | SnapshotUpload | TextsUpload | LogTotalsUpload
 
 
 def parse_upload(body: Mapping[str, Any]) -> Upload:
@@ -135,7 +167,9 @@ def parse_upload(body: Mapping[str, Any]) -> Upload:
     else:
         source = reader.choice("source", Source)
         envelope = _envelope(reader, source)
-        if source is Source.SLOW_LOG:
+        if source is Source.SLOW_LOG and body.get("totals") is not None:
+            upload = _log_totals(reader, envelope)
+        elif source is Source.SLOW_LOG:
             upload = _slow_log(reader, envelope)
         elif body.get("texts") is not None:
             upload = TextsUpload(envelope, reader.each("texts", _text, limits.MAX_TEXTS_WANTED))
@@ -276,6 +310,7 @@ def _snapshot(reader: Reader, envelope: Envelope) -> SnapshotUpload:
         generation=reader.text("generation", minimum=1, maximum=200),
         generation_age_seconds=reader.optional_seconds("generation_age_seconds", maximum=100 * limits.MAX_AGE_SECONDS),
         evictions_total=reader.optional_integer("evictions_total"),
+        audit=reader.optional_integer("audit"),
         queries=reader.each("queries", _snapshot_row, limits.MAX_QUERIES_PER_UPLOAD),
     )
     if not upload.snapshot_id:
@@ -285,7 +320,7 @@ def _snapshot(reader: Reader, envelope: Envelope) -> SnapshotUpload:
 
 def _snapshot_row(reader: Reader) -> SnapshotRow:
     return SnapshotRow(
-        key=reader.text("key", minimum=1, maximum=255),
+        key=reader.text("key", minimum=1, maximum=_LONGEST_KEY),
         digest=reader.text("digest", default="", maximum=64),
         database=reader.text("database", default="", maximum=limits.MAX_NAME_CHARACTERS),
         user=reader.text("user", default="", maximum=limits.MAX_NAME_CHARACTERS),
@@ -310,6 +345,31 @@ def _counters(reader: Reader) -> dict[str, int]:
         return {}
     inner = Reader(value, f"{reader.prefix}counters.", reader.errors)
     return {name: inner.integer(name) for name in COUNTERS if value.get(name) is not None}
+
+
+def _log_totals(reader: Reader, envelope: Envelope) -> LogTotalsUpload:
+    generation = reader.hexadecimal("generation", 64)
+    if generation is None:
+        reader.fail("generation", "This member is required.")
+    return LogTotalsUpload(
+        envelope=envelope,
+        audit=reader.integer("audit", minimum=1),
+        generation=generation or "",
+        position=reader.integer("position", default=0),
+        until=reader.integer("until"),
+        after_key=reader.text("after_key", default="", maximum=_LONGEST_KEY),
+        last_key=reader.optional_text("last_key", maximum=_LONGEST_KEY),
+        totals=reader.each("totals", _log_total, limits.MAX_QUERIES_PER_UPLOAD),
+    )
+
+
+def _log_total(reader: Reader) -> LogTotals:
+    return LogTotals(
+        key=reader.text("key", minimum=1, maximum=_LONGEST_KEY),
+        calls=reader.integer("calls"),
+        total_time_ns=reader.integer("total_time_ns"),
+        rows=reader.integer("rows"),
+    )
 
 
 def _text(reader: Reader) -> StatementText:

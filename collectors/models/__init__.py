@@ -10,6 +10,7 @@ from collectors.models.databases import MonitoredDatabase
 from collectors.models.fingerprints import Fingerprint
 from collectors.models.heartbeats import Heartbeat
 from collectors.models.leases import Lease
+from collectors.models.ledger_audits import LedgerAudit
 from collectors.models.memberships import Membership
 from collectors.models.organizations import Organization
 from collectors.models.sessions import LoginSession
@@ -34,6 +35,7 @@ __all__ = [
     "Heartbeat",
     "Latency",
     "Lease",
+    "LedgerAudit",
     "LogCursor",
     "LoginSession",
     "Membership",

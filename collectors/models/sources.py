@@ -46,6 +46,9 @@ class SnapshotBaseline(models.Model):
     seq = models.BigIntegerField()
     taken_at = models.DateTimeField()
     rows = models.BinaryField()
+    # What an audit begins from (see domain.audits), and the time from which on everything stored is compared.
+    opening = models.BinaryField(null=True)
+    opened_at = models.DateTimeField(null=True)
 
     class Meta:
         db_table = "snapshot_baselines"

@@ -19,7 +19,9 @@ from collectors.services.heartbeats import record_flip
 
 
 @transaction.atomic
-def request_command(*, collector: Collector, command: CommandType, actor: Actor) -> Command:
+def request_command(
+    *, collector: Collector, command: CommandType, actor: Actor, params: dict[str, Any] | None = None
+) -> Command:
     """Ask a collector's agent to do something. `start` and `stop` also set what is wanted from then on."""
     # Two requests at once take their numbers one after the other, so that the higher number also says what is wanted.
     Collector.objects.select_for_update().get(pk=collector.pk)
@@ -27,6 +29,7 @@ def request_command(*, collector: Collector, command: CommandType, actor: Actor)
         organization_id=collector.organization_id,
         collector=collector,
         command=command,
+        params=params or {},
         requested_by_id=actor.user_id,
         expires_at=Now() + timedelta(seconds=settings.DBPOWER_COMMAND_TTL_SECONDS),
     )

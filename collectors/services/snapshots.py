@@ -18,7 +18,7 @@ from collectors.domain.uploads import SnapshotRow, SnapshotUpload, TextsUpload
 from collectors.models import Bucket, Collector, Lease, MonitoredDatabase, SnapshotBaseline, SnapshotPart, Statement
 from collectors.models.completeness import GapKind
 from collectors.models.statements import TextState
-from collectors.services import completeness, ledger, rollups
+from collectors.services import completeness, ledger, ledger_audits, rollups
 from collectors.services.errors import Refused
 
 
@@ -100,14 +100,27 @@ def _apply(
     current = {row.key: row.absolute for row in rows}
     previous = _Stored() if own is None else _unpacked(bytes(own.rows))
     covered_from = _covered_from(own or latest, upload, taken_at)
+    opening = ledger_audits.opening(
+        own=own,
+        latest=latest,
+        base=base,
+        database=database,
+        source=source,
+        previous=previous.rows,
+        current=current,
+        begins_at=taken_at if base is Base.ITSELF else covered_from,
+    )
     overflow = 0
     if base is not Base.ITSELF:
         overflow = _add(database, source, rows, previous.rows, ledger.middle(covered_from, taken_at))
     _record_beginning(database, source, base, latest, taken_at)
     _record_losses(database, upload, base, previous, current, overflow, covered_from, taken_at)
-    _store_baseline(database, upload, previous.rows, current, taken_at)
+    merged = {key: counters.merged(previous.rows.get(key), now) for key, now in current.items()}
+    baseline = _store_baseline(database, upload, merged, taken_at, opening)
     if source is Source.PERFORMANCE_SCHEMA and database.digests_since is None:
         _begin_digest_totals(database, ledger.bucket_start(taken_at))
+    if upload.audit is not None:
+        ledger_audits.compare(baseline=baseline, live=merged, command_id=upload.audit)
 
 
 def _begin_digest_totals(database: MonitoredDatabase, start: datetime) -> None:
@@ -200,12 +213,11 @@ def _record_losses(
 def _store_baseline(
     database: MonitoredDatabase,
     upload: SnapshotUpload,
-    previous: Mapping[str, Absolute],
-    current: Mapping[str, Absolute],
+    rows: Mapping[str, Absolute],
     taken_at: datetime,
-) -> None:
-    merged = {key: counters.merged(previous.get(key), now) for key, now in current.items()}
-    SnapshotBaseline.objects.update_or_create(
+    opening: dict[str, Any],
+) -> SnapshotBaseline:
+    baseline, _ = SnapshotBaseline.objects.update_or_create(
         database=database,
         source=upload.envelope.source,
         generation=upload.generation,
@@ -215,9 +227,11 @@ def _store_baseline(
             "epoch": upload.envelope.epoch,
             "seq": upload.seq,
             "taken_at": taken_at,
-            "rows": _packed(_Stored(merged, upload.evictions_total)),
+            "rows": _packed(_Stored(rows, upload.evictions_total)),
+            **opening,
         },
     )
+    return baseline
 
 
 def _all_rows(database: MonitoredDatabase, upload: SnapshotUpload) -> list[SnapshotRow] | None:

@@ -8,9 +8,9 @@ from django.db import DataError
 from django.db.models.functions import Now
 
 from collectors.domain.sources import SOURCES_OF, Engine, Source
-from collectors.domain.uploads import BareUpload, SlowLogUpload, SnapshotUpload, TextsUpload, Upload
+from collectors.domain.uploads import BareUpload, LogTotalsUpload, SlowLogUpload, SnapshotUpload, TextsUpload, Upload
 from collectors.models import Collector, Heartbeat
-from collectors.services import slow_log, snapshots
+from collectors.services import ledger_audits, slow_log, snapshots
 from collectors.services.errors import Refused
 
 
@@ -56,6 +56,9 @@ def _take(collector: Collector, upload: Upload, received_at: datetime) -> Taken:
             return Taken(
                 accepted=applied.accepted, stale=applied.stale, cursor=applied.cursor, text_wanted=applied.text_wanted
             )
+        case LogTotalsUpload():
+            ledger_audits.compare_log(collector=collector, upload=upload)
+            return Taken(accepted=0)
         case TextsUpload():
             return Taken(accepted=snapshots.take_texts(collector=collector, upload=upload))
 

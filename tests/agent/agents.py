@@ -130,6 +130,9 @@ def make_tools(folder: Path, cursors: Any = None, *, interval: float = 300.0) ->
 
 
 class NoCursors:
+    def send_now(self, envelope: dict[str, Any], tail: bytes) -> None:
+        raise AssertionError("nothing was asked for")
+
     """A backend that knows nothing yet."""
 
     def ask_cursor(self, source: str, epoch: int, generation: str | None) -> dict[str, Any] | None:

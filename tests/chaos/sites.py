@@ -65,19 +65,26 @@ class Site:
                 self.world.proxy.away = False
             case Act.ROTATE:
                 return self._rotate()
+            case Act.TRUNCATE if self._begun_unseen():
+                # A log that begins and ends before anybody has looked leaves no trace (docs/guarantees.md).
+                return False
             case _:
                 self._harm(act)
         return True
 
     def _rotate(self) -> bool:
         # Operators keep the former log until it was read: an agent looks at one table behind the present one.
-        if self.rotated and self.world.proxy.read_until < self.rotated:
+        if self._begun_unseen():
             return False
         self.server.execute("DROP TABLE IF EXISTS mysql.slow_log_prev")
         self.server.execute("CREATE TABLE mysql.slow_log_next LIKE mysql.slow_log")
         self.server.execute("RENAME TABLE mysql.slow_log TO mysql.slow_log_prev, mysql.slow_log_next TO mysql.slow_log")
         self.rotated = time.monotonic()
         return True
+
+    def _begun_unseen(self) -> bool:
+        """Tell whether the control plane has yet to hear of the log that the last rotation began."""
+        return bool(self.rotated) and self.world.proxy.read_until < self.rotated
 
     def _harm(self, act: Act) -> None:
         unread_since, began = max(self.world.proxy.read_until, self.harmed_at), datetime.now(UTC)

@@ -19,6 +19,7 @@ from dbpower_agent.sources.mysql_facts import ServerFacts
 from dbpower_agent.sources.pg_columns import COUNTS, Columns
 from dbpower_agent.sources.pg_extension import Extension
 from dbpower_agent.sources.pg_stat_statements import Life, PgStatStatementsSource
+from dbpower_agent.sources.slow_log_audit import parts_of, totals_of
 from dbpower_agent.sources.slow_log_position import Cursor, Reading
 from dbpower_agent.sources.slow_log_times import Window
 from dbpower_agent.sources.slow_log_uploads import Poll, SegmentWriter
@@ -128,6 +129,22 @@ def test_a_result_has_the_golden_shape() -> None:
     assert shape(CommandResult(success=True, result=wanted["result"]).as_json()) == shape(wanted)
 
 
+# A row of the slow log, as the driver returns it.
+RAW = (
+    b"2025-12-31 23:59:00.000000",
+    b"app[app] @  [10.0.0.7]",
+    b"00:00:01.250000",
+    b"00:00:00.000000",
+    b"10",
+    b"100000",
+    b"shop",
+    b"5",
+    b"35",
+    b"SELECT * FROM orders WHERE id = 5",
+    b"0",
+)
+
+
 def test_an_upload_of_slow_queries_has_the_golden_shape(tmp_path: Path) -> None:
     wanted = golden("slow_log_upload")
     tools = make_tools(tmp_path)
@@ -136,21 +153,7 @@ def test_an_upload_of_slow_queries_has_the_golden_shape(tmp_path: Path) -> None:
     completeness = poll.completeness(Reading([], gap="why"), interval_seconds=300, slow_queries=12)
     start = Cursor(wanted["generation"], 120, None)
     writer = SegmentWriter(tools.spool, poll, start, epoch=7, completeness=completeness)
-    writer.add(
-        (
-            b"2025-12-31 23:59:00.000000",
-            b"app[app] @  [10.0.0.7]",
-            b"00:00:01.250000",
-            b"00:00:00.000000",
-            b"10",
-            b"100000",
-            b"shop",
-            b"5",
-            b"35",
-            b"SELECT * FROM orders WHERE id = 5",
-            b"0",
-        )
-    )
+    writer.add(RAW)
     writer.flush()
     client = RecordingClient()
     Uploader(client, tools.spool, make_state()).flush()  # type: ignore[arg-type]
@@ -159,6 +162,27 @@ def test_an_upload_of_slow_queries_has_the_golden_shape(tmp_path: Path) -> None:
     expected = wanted["queries"][0] | {"fingerprint_id": sent["queries"][0]["fingerprint_id"], "age_seconds": 60.0}
     assert sent["queries"][0] == expected | {"time_approximate": True}
     assert (sent["position"], sent["generation"], sent["epoch"]) == (120, wanted["generation"], 7)
+
+
+def test_an_upload_of_a_logs_totals_has_the_golden_shape() -> None:
+    wanted = golden("log_totals_upload")
+    client = RecordingClient()
+    uploader = Uploader(client, None, make_state())  # type: ignore[arg-type]
+    ((keys, tail),) = parts_of(totals_of([RAW, RAW], lambda: None))
+    told = {name: wanted[name] for name in ("source", "epoch", "audit", "generation", "position", "until")}
+    uploader.send_now({**told, **keys}, tail)
+    (sent,) = client.bodies
+    assert sent == wanted | {"totals": [wanted["totals"][0] | {"key": sent["totals"][0]["key"]}]}
+
+
+def test_totals_of_many_statements_go_in_parts_that_leave_no_key_out() -> None:
+    totals = {f"shop:{number:016X}": [1, 2, 3] for number in range(12_000)}
+    parts = list(parts_of(totals))
+    assert len(parts) == 3
+    assert parts[0][0]["after_key"] == ""
+    assert parts[-1][0]["last_key"] is None
+    assert [part["last_key"] for part, _ in parts[:-1]] == [part["after_key"] for part, _ in parts[1:]]
+    assert [keys for keys, _ in parts_of({})] == [{"after_key": "", "last_key": None}]
 
 
 def postgres_source(tmp_path: Path) -> PgStatStatementsSource:
@@ -181,7 +205,7 @@ def test_a_snapshot_has_the_golden_shape(tmp_path: Path) -> None:
     with SnapshotParts(tmp_path) as parts:
         parts.add(columns.member(["10", "16384", "-5134113", True, "shop", "app", None, *numbers]))
         extension = Extension('"public"', "1.10", columns, has_info=True, capacity=5000, own_userid="10")
-        source._store(parts, extension, now, (life, life), 7)
+        source._store(parts, extension, now, (life, life), 7, None)
     client = RecordingClient()
     Uploader(client, source._tools.spool, make_state()).flush()  # type: ignore[arg-type]
     (sent,) = client.bodies
@@ -209,7 +233,7 @@ def test_a_snapshot_of_digests_has_the_golden_shape(tmp_path: Path) -> None:
     known = {"capacity": 5000, "digest_lost": 2}
     with SnapshotParts(tmp_path) as parts:
         parts.add(columns.member(columns.parse(raw)))
-        series.store(parts, generation, epoch=7, read_at=now, completeness=known)
+        series.store(parts, generation, epoch=7, read_at=now, completeness=known, audit=None)
     client = RecordingClient()
     Uploader(client, tools.spool, make_state()).flush()  # type: ignore[arg-type]
     (sent,) = client.bodies

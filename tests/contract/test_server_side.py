@@ -10,7 +10,7 @@ from django.http import HttpResponse
 from django.test import Client
 
 from collectors.domain.commands import CommandType
-from collectors.models import Collector, Heartbeat, LogCursor
+from collectors.models import Collector, Heartbeat, LedgerAudit, LogCursor
 from collectors.services.collectors import change_collector
 from collectors.services.commands import request_command
 from tests.cast import SOMEBODY, Cast
@@ -137,3 +137,21 @@ def test_a_snapshot_of_digests_is_taken(cast: Cast, client: Client) -> None:
     assert send(client, "queries/bulk", cast.key, baseline).status_code == 200
     answer = json.loads(send(client, "queries/bulk", cast.key, snapshot).content)
     assert (answer["accepted"], answer["text_wanted"]) == (1, [snapshot["queries"][0]["key"]])
+
+
+def test_totals_of_a_log_are_taken_and_compared(cast: Cast, client: Client) -> None:
+    body = golden("log_totals_upload.json")
+    command = request_command(collector=cast.collector, command=CommandType.AUDIT, actor=SOMEBODY)
+    answer = send(client, "queries/bulk", cast.key, body | {"audit": command.pk})
+    assert answer.status_code == 200, answer.content
+    compared = LedgerAudit.objects.earliest("pk")
+    assert (compared.source, compared.differing, compared.counted_calls, compared.stored_calls) == ("slow_log", 1, 2, 0)
+    assert compared.worst[0]["key"] == body["totals"][0]["key"]
+
+
+def test_totals_for_an_audit_that_nobody_asked_for_change_nothing(cast: Cast, client: Client) -> None:
+    body = golden("log_totals_upload.json")
+    foreign = request_command(collector=cast.foreign_collector, command=CommandType.AUDIT, actor=SOMEBODY)
+    for number in (foreign.pk, 999_999):
+        assert send(client, "queries/bulk", cast.key, body | {"audit": number}).status_code == 200
+    assert not LedgerAudit.objects.exists()

@@ -170,9 +170,9 @@ class _Server(ThreadingHTTPServer):
 
 
 def carries_rows(body: bytes) -> bool:
-    """Tell whether an upload stores anything; the others ask for cursors or bring texts."""
+    """Tell whether an upload stores anything; the others ask for cursors, bring texts or are for an audit."""
     upload = unpacked(body)
-    return bool(upload["queries"]) or bool(upload.get("lost_rows"))
+    return bool(upload.get("queries")) or bool(upload.get("lost_rows"))
 
 
 def place(body: bytes) -> tuple[int, int]:

@@ -69,17 +69,22 @@ class ControlPlane:
         shutil.rmtree(self.folder, ignore_errors=True)
 
     def manage(self, *arguments: str, **environment: str) -> str:
-        """Run one of its commands; return what it printed."""
-        done = subprocess.run(
+        """Run one of its commands, which has to succeed; return what it printed."""
+        done = self.managed(*arguments, **environment)
+        done.check_returncode()
+        return done.stdout
+
+    def managed(self, *arguments: str, **environment: str) -> subprocess.CompletedProcess[str]:
+        """Run one of its commands to its end, whatever that is."""
+        return subprocess.run(
             [sys.executable, "manage.py", *arguments],
             cwd=REPOSITORY,
             env={**self.environment, "DJANGO_SUPERUSER_PASSWORD": self.password, **environment},
             capture_output=True,
             text=True,
             timeout=60,
-            check=True,
+            check=False,
         )
-        return done.stdout
 
     def api(self, method: str, path: str, body: Any = None, **headers: str) -> requests.Response:
         """Call the API with JSON."""

@@ -30,11 +30,32 @@ class SourceError(Exception):
         self.remedy = remedy
 
 
+@dataclass(frozen=True)
+class Audit:
+    """A command to let the backend compare what it has stored with the server's own numbers.
+
+    `log_positions` holds by generation of the slow log the position from which on the backend still has every row.
+    """
+
+    command_id: int
+    log_positions: dict[str, int]
+
+    @classmethod
+    def of(cls, command_id: int, params: dict[str, Any]) -> Audit:
+        """Read a command's `params`; what is not understood there asks for everything."""
+        raw = params.get("log_positions")
+        known = raw.items() if isinstance(raw, dict) else ()
+        return cls(command_id, {str(key): max(at, 0) for key, at in known if type(at) is int})
+
+
 class CursorDesk(Protocol):
-    """Where a source asks the backend for a cursor."""
+    """Where a source asks the backend at once, past the spool."""
 
     def ask_cursor(self, source: str, epoch: int, generation: str | None) -> dict[str, Any] | None:
         """The backend's `cursor` for a generation, or for the one that moved last. Raise BackendUnreachableError."""
+
+    def send_now(self, envelope: dict[str, Any], tail: bytes) -> None:
+        """Send an upload that is worth nothing later. Raise BackendUnreachableError."""
 
 
 @dataclass(frozen=True)
@@ -86,8 +107,11 @@ class Source(ABC):
         """Connect where necessary and read next to nothing. Raise SourceError when the source cannot be read."""
 
     @abstractmethod
-    def collect(self, epoch: int) -> Collection:
-        """Read once and put uploads on the spool. Raise SourceError, BackendUnreachableError or OSError."""
+    def collect(self, epoch: int, audit: Audit | None = None) -> Collection:
+        """Read once and put uploads on the spool, marked where they are for an audit.
+
+        Raise SourceError, BackendUnreachableError or OSError.
+        """
 
     @abstractmethod
     def close(self) -> None:
@@ -96,6 +120,9 @@ class Source(ABC):
     def wanted_texts(self, keys: list[str]) -> Iterator[Part]:  # noqa: ARG002  (sources without texts have none)
         """The finished-but-open parts of an upload of texts for `keys`; see `text_wanted` in docs/wire.md."""
         return iter(())
+
+    def tell_totals(self, epoch: int, audit: Audit) -> None:  # noqa: B027  (snapshots are compared when they arrive)
+        """Send what an audit needs beside the uploads, once the backend has those. Raises what `collect` raises."""
 
     def cursor_refused(self, envelope: dict[str, Any], cursor: dict[str, Any] | None) -> int | None:  # noqa: ARG002
         """The backend's cursor is below an upload. Return the `lost_rows` to declare, None to read again instead."""

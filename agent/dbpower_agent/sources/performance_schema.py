@@ -7,7 +7,7 @@ from collections import Counter
 from typing import TYPE_CHECKING, Any, ClassVar, Final
 
 from dbpower_agent.clock import Instant
-from dbpower_agent.sources.base import Collection, Source, SourceTools, statement
+from dbpower_agent.sources.base import Audit, Collection, Source, SourceTools, statement
 from dbpower_agent.sources.digest_columns import OVERFLOW_KEY, DigestColumns, DigestRow, text_of
 from dbpower_agent.sources.digest_table import DigestTable
 from dbpower_agent.sources.drain import Drain
@@ -51,7 +51,7 @@ class PerformanceSchemaSource(Source):
     def close(self) -> None:
         self._session.close()
 
-    def collect(self, epoch: int) -> Collection:
+    def collect(self, epoch: int, audit: Audit | None = None) -> Collection:
         table = self._open()
         read_at = Instant.now()
         generation = table.generation()
@@ -60,7 +60,9 @@ class PerformanceSchemaSource(Source):
             self._drain(table, drain)
             _fill(parts, table.columns, drain)
             completeness = self._completeness(table, generation.name, lost)
-            stored = self._series.store(parts, generation, epoch=epoch, read_at=read_at, completeness=completeness)
+            stored = self._series.store(
+                parts, generation, epoch=epoch, read_at=read_at, completeness=completeness, audit=audit
+            )
         self._lost = (generation.name, lost)
         return stored
 

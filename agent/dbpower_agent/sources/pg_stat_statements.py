@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, ClassVar, Final
 
 from dbpower_agent.clock import Instant
-from dbpower_agent.sources.base import Collection, Source, SourceError, SourceTools, statement
+from dbpower_agent.sources.base import Audit, Collection, Source, SourceError, SourceTools, statement
 from dbpower_agent.sources.pg_extension import Extension, find_extension, system_identifier
 from dbpower_agent.sources.postgres_connection import PostgresConnection
 from dbpower_agent.sources.snapshot_parts import SnapshotParts
@@ -72,7 +72,7 @@ class PgStatStatementsSource(Source):
             self._connection.close()
             self._connection = None
 
-    def collect(self, epoch: int) -> Collection:
+    def collect(self, epoch: int, audit: Audit | None = None) -> Collection:
         extension = self._connect()
         for _ in range(ATTEMPTS):
             read_at = Instant.now()
@@ -81,7 +81,7 @@ class PgStatStatementsSource(Source):
                 self._read(extension, parts)
                 after = self._life(extension)
                 if before.reset_us == after.reset_us:
-                    return self._store(parts, extension, read_at, (before, after), epoch)
+                    return self._store(parts, extension, read_at, (before, after), epoch, audit)
         raise SourceError("reset_while_reading", "pg_stat_statements is reset faster than it can be read")
 
     def wanted_texts(self, keys: list[str]) -> Iterator[Part]:
@@ -135,14 +135,20 @@ class PgStatStatementsSource(Source):
         self._foreign -= self._own
 
     def _store(
-        self, parts: SnapshotParts, extension: Extension, read_at: Instant, lives: tuple[Life, Life], epoch: int
+        self,
+        parts: SnapshotParts,
+        extension: Extension,
+        read_at: Instant,
+        lives: tuple[Life, Life],
+        epoch: int,
+        audit: Audit | None,
     ) -> Collection:
         before, after = lives
         generation = Generation(
             self._server_id, f"{self._server_id}:{before.reset_us}", before.age_seconds, evictions=after.evictions
         )
         known = {} if extension.capacity is None else {"capacity": extension.capacity}
-        return self._series.store(parts, generation, epoch=epoch, read_at=read_at, completeness=known)
+        return self._series.store(parts, generation, epoch=epoch, read_at=read_at, completeness=known, audit=audit)
 
     def _life(self, extension: Extension) -> Life:
         if not extension.has_info:

@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import logging
+from itertools import islice
 from typing import TYPE_CHECKING, Any, ClassVar, Final
 
 from dbpower_agent.client import BackendUnreachableError
-from dbpower_agent.sources.base import Collection, Source, SourceError, SourceTools
+from dbpower_agent.sources.base import Audit, Collection, Source, SourceError, SourceTools
 from dbpower_agent.sources.mysql_facts import ServerFacts, read_facts, read_slow_queries
+from dbpower_agent.sources.slow_log_audit import parts_of, totals_of
 from dbpower_agent.sources.slow_log_position import CURRENT, Cursor, PositionReader, Reading, Segment
 from dbpower_agent.sources.slow_log_tables import ServerLogTables
 from dbpower_agent.sources.slow_log_uploads import CAREFUL_ROWS, Poll, SegmentWriter
@@ -55,7 +57,7 @@ class SlowLogSource(Source):
     def pause_seconds(self) -> float:
         return self._tables.seconds_spent / LARGEST_SHARE
 
-    def collect(self, epoch: int) -> Collection:
+    def collect(self, epoch: int, audit: Audit | None = None) -> Collection:  # noqa: ARG002 (see tell_totals)
         cursor = self._start(epoch)
         self._tables.seconds_spent, self._tables.truncated = 0.0, False
         facts = read_facts(self._session.connect())
@@ -74,6 +76,22 @@ class SlowLogSource(Source):
             return self._store(reading, poll, epoch, lost_rows)
         finally:
             reading.close()
+
+    def tell_totals(self, epoch: int, audit: Audit) -> None:
+        """Sum up the log from the row on from which the backend still has all, to the last row that was taken."""
+        end, reader = self._tail, self._reader
+        if end is None or reader is None or reader.generation_of(CURRENT) != end.generation or reader.moved(end):
+            logger.info("audit %d: the slow log has just begun anew, or a crash moved its rows", audit.command_id)
+            return
+        begin = min(audit.log_positions.get(end.generation, 0), end.position)
+        drain = self._tables.drain(CURRENT, begin, None)
+        if drain is None:
+            return
+        with drain:
+            totals = totals_of(islice(drain.rows(), end.position - begin), self._tools.still_alive)
+        where = {"source": self.name, "epoch": epoch, "generation": end.generation, "audit": audit.command_id}
+        for keys, tail in parts_of(totals):
+            self._tools.cursors.send_now({**where, "position": begin, "until": end.position, **keys}, tail)
 
     def cursor_refused(self, envelope: dict[str, Any], cursor: dict[str, Any] | None) -> int | None:
         """Read again what lies between the backend's cursor and the upload, unless those rows are gone or unwanted."""

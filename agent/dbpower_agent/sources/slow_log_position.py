@@ -112,6 +112,10 @@ class PositionReader:
         """Whether the rows of `generation` can still be read."""
         return any(self.generation_of(table) == generation for table in (CURRENT, *self._old_tables))
 
+    def moved(self, cursor: Cursor) -> bool:
+        """Whether rows of this generation no longer stand at their positions, since a crash dropped some."""
+        return cursor.generation in self._offsets
+
     def took(self, generation: str, position: int, hash_: str) -> None:
         """Remember the newest rows taken: anchors, should the machine crash and drop the very last one."""
         recent = self._recent.setdefault(generation, deque(maxlen=REMEMBERED_ROWS))

@@ -15,7 +15,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator
 
     from dbpower_agent.clock import Instant
-    from dbpower_agent.sources.base import SourceTools
+    from dbpower_agent.sources.base import Audit, SourceTools
     from dbpower_agent.sources.snapshot_parts import SnapshotParts
     from dbpower_agent.tokens import Dialect
 
@@ -50,6 +50,7 @@ class SnapshotSeries:
         epoch: int,
         read_at: Instant,
         completeness: dict[str, Any],
+        audit: Audit | None,
     ) -> Collection:
         """Put a whole snapshot on the spool. `completeness` is what the source itself knows. Raise OSError."""
         snapshot_id = uuid.uuid4().hex
@@ -68,6 +69,7 @@ class SnapshotSeries:
             "generation": generation.name,
             "generation_age_seconds": None if age is None else round(max(age, 0.0), 3),
             "evictions_total": generation.evictions,
+            "audit": None if audit is None else audit.command_id,
             "completeness": {"tracked": parts.rows, **completeness, **self._missed(interval)},
         }
         for number, (tail, count) in enumerate(finished, start=1):
