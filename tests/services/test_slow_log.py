@@ -202,6 +202,12 @@ def test_what_the_agent_knows_to_be_missing_is_kept_once(cast: Cast) -> None:
     assert Gap.objects.count() == 2
 
 
+def test_uploads_that_a_spool_dropped_are_a_gap_with_their_number(cast: Cast) -> None:
+    send(cast.collector, slow_log(0, 2, completeness={"spool_dropped_files": 4}))
+    send(cast.collector, slow_log(2, 2, completeness={"spool_dropped_files": 0}))
+    assert [(gap.kind, gap.amount) for gap in Gap.objects.all()] == [(GapKind.SPOOL, 4)]
+
+
 def test_statements_of_one_text_in_two_schemas_share_a_fingerprint(cast: Cast) -> None:
     send(cast.collector, slow_log(0, 2, queries=[slow_query(database="shop"), slow_query(database="crm")]))
     assert Statement.objects.count() == 2
