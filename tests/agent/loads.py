@@ -9,13 +9,13 @@ from tests.agent.conftest import MySQLSite, PostgresSite
 NAMES_IN = 50
 
 
-def fill_slow_log(site: MySQLSite, rows: int) -> None:
+def fill_slow_log(site: MySQLSite, rows: int, *, filler_bytes: int = 1) -> None:
     """Make rows from one logged statement, each with names of its own, and swap them in. MariaDB only."""
     server = site.server
     site.run("SELECT SLEEP(0.02)")
     eventually(lambda: site.logged() == 1)
     server.execute("CREATE TABLE mysql.slow_log_next LIKE mysql.slow_log")
-    text = "CONCAT('SELECT c_', MD5(seq), ' FROM t_', SHA1(seq), ' WHERE id = ', seq)"
+    text = f"CONCAT('SELECT c_', MD5(seq), ' FROM', SPACE({filler_bytes}), 't_', SHA1(seq), ' WHERE id = ', seq)"
     columns = [str(name) for name, *_ in server.execute("SHOW COLUMNS FROM mysql.slow_log")]
     values = ", ".join(text if name == "sql_text" else f"s.{name}" for name in columns)
     server.execute(f"INSERT INTO slow_log_next SELECT {values} FROM slow_log s, seq_1_to_{rows}", database="mysql")
