@@ -4,7 +4,7 @@ SHELL := /bin/bash
 .SHELLFLAGS := -euo pipefail -c
 .DEFAULT_GOAL := help
 MAKEFLAGS += --no-print-directory
-.PHONY: help demo demo-clean serve test check lint format fuzz requirements clean
+.PHONY: help demo demo-clean serve test check lint format fuzz bench-agent requirements clean
 
 PYTHON := .venv/bin/python
 # The plugin starts the private servers, and gives Django a database before its settings are read.
@@ -70,6 +70,11 @@ fuzz: ## Fingerprint a million statements (INPUTS=1000000), then run the propert
 	@.ci/install test
 	@$(PYTHON) tests/agent/fuzz_fingerprint.py --inputs $(or $(INPUTS),1000000) $(if $(SEED),--seed $(SEED))
 	@DBPOWER_FUZZ_EXAMPLES=$(or $(EXAMPLES),2000) $(PYTEST) -n $(WORKERS) -m hypothesis --hypothesis-profile=fuzz --timeout=0
+
+bench-agent: ## Measure what an agent costs: the server's CPU under load (ROUNDS=3, SECONDS=20), its own memory
+	@.ci/install test
+	@$(PYTHON) -m tests.load.bench_agent_overhead --rounds $(or $(ROUNDS),3) --seconds $(or $(SECONDS),20)
+	@$(PYTHON) -m tests.load.bench_agent_memory --rows $(or $(ROWS),1000000)
 
 requirements: ## Pin the newest allowed versions anew (needs uv)
 	@$(say) "requirements.txt, requirements-dev.txt, agent/requirements.txt"

@@ -23,13 +23,15 @@ MOST_GROWTH_KB = 4_000
 LARGEST_UPLOAD = 1024 * 1024
 
 
-def peak_of(kind: str, db_config: dict[str, Any], folder: Path, done: Callable[[CountingBackend], bool]) -> int:
+def peak_of(
+    kind: str, db_config: dict[str, Any], folder: Path, done: Callable[[CountingBackend], bool], *, seconds: float = 110
+) -> int:
     """Run an agent until everything has arrived, and once more; returns the most memory it ever held, in kB."""
     folder.mkdir()
     with CountingBackend() as backend:
         backend.want_texts = kind == "postgres"
         with running_agent(write_config(folder, backend.url, kind, db_config)) as agent:
-            eventually(lambda: done(backend), seconds=110, what="everything arrived")
+            eventually(lambda: done(backend), seconds=seconds, what="everything arrived")
             backend.command(1, "collect")
             eventually(lambda: backend.reports, seconds=60)
             peak = agent.memory_kb()
