@@ -4,7 +4,7 @@ SHELL := /bin/bash
 .SHELLFLAGS := -euo pipefail -c
 .DEFAULT_GOAL := help
 MAKEFLAGS += --no-print-directory
-.PHONY: help demo demo-clean serve test check lint format fuzz chaos requirements clean
+.PHONY: help demo demo-clean serve test check lint format fuzz chaos bench-agent requirements clean
 
 PYTHON := .venv/bin/python
 # The plugin starts the private servers, and gives Django a database before its settings are read.
@@ -74,6 +74,11 @@ fuzz: ## Fingerprint a million statements (INPUTS=1000000), then run the propert
 chaos: ## Load on real servers while everything is killed at random, then the ledger (FOR=600 seconds, SEED=)
 	@.ci/install test
 	@$(PYTHON) -m tests.chaos --seconds $(or $(FOR),600) $(if $(SEED),--seed $(SEED))
+
+bench-agent: ## Measure what an agent costs: the server's CPU under load (ROUNDS=3, SECONDS=20), its own memory
+	@.ci/install test
+	@$(PYTHON) -m tests.load.bench_agent_overhead --rounds $(or $(ROUNDS),3) --seconds $(or $(SECONDS),20)
+	@$(PYTHON) -m tests.load.bench_agent_memory --rows $(or $(ROWS),1000000)
 
 requirements: ## Pin the newest allowed versions anew (needs uv)
 	@$(say) "requirements.txt, requirements-dev.txt, agent/requirements.txt"

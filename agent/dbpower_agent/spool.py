@@ -2,20 +2,23 @@
 
 One file is one upload: a line with a checksum, a JSON header (the envelope and the moment of the read), then the
 compressed tail. Files appear complete or not at all (written aside, flushed, renamed). A file that is damaged all the
-same is set aside. Only one process uses a spool, and in it only the collection thread.
+same, or that is no file, is set aside. Only one process uses a spool, and in it only the collection thread.
 """
 
 from __future__ import annotations
 
 import json
 import logging
+import os
 import re
+import stat
 import zlib
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Final
 
-from dbpower_agent.atomic_files import sync_directory, write_atomically
+from dbpower_agent.atomic_files import write_atomically
 from dbpower_agent.clock import Instant
+from dbpower_agent.set_aside import SetAside, remove
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -25,7 +28,10 @@ logger = logging.getLogger(__name__)
 MAGIC: Final = b"dbpower-spool-1"
 NAME: Final = re.compile(r"(?P<number>\d{12})-(?P<source>[a-z_]{1,40})-(?P<group>[0-9a-f]{1,32})\.upload")
 LONGEST_HEADER: Final = 256 * 1024
-SET_ASIDE_KEPT: Final = 20
+# No upload is larger: whatever is, is not read into memory.
+LONGEST_FILE: Final = 2 * 1024 * 1024
+# Written only when something is lost, so a name of its own in the spool's folder will do.
+UNTOLD: Final = "untold"
 
 
 class CorruptSpoolFileError(Exception):
@@ -54,19 +60,22 @@ class StoredUpload:
 
 
 class Spool:
-    """Oldest out first. `dropped_files` counts since the process started what was thrown away unsent."""
+    """Oldest out first. `dropped_files` counts since the process started what was thrown away unsent, damaged files
+    among them; `untold_files` are those of them the backend does not know of yet, and outlive the process.
+    """
 
     def __init__(self, directory: Path, *, max_bytes: int, max_age_seconds: float) -> None:
         self._directory = directory
         self._max_bytes = max_bytes
         self._max_age_seconds = max_age_seconds
         self.dropped_files = 0
-        for folder in (directory, directory / "rejected", directory / "corrupt"):
-            folder.mkdir(mode=0o700, parents=True, exist_ok=True)
+        directory.mkdir(mode=0o700, parents=True, exist_ok=True)
+        self._rejected, self._corrupt = SetAside(directory / "rejected"), SetAside(directory / "corrupt")
         for leftover in directory.glob(".*.tmp"):
-            leftover.unlink(missing_ok=True)
+            remove(leftover)
         self._entries = self._scan()
-        self._next_number = self._entries[-1].number + 1 if self._entries else 1
+        self._next_number = self._first_free_number()
+        self.untold_files = self._read_untold()
 
     @property
     def entries(self) -> tuple[SpoolEntry, ...]:
@@ -109,15 +118,29 @@ class Spool:
     def remove(self, entry: SpoolEntry) -> None:
         """The backend has it, or nobody needs it any more."""
         self._forget(entry)
-        entry.path.unlink(missing_ok=True)
+        remove(entry.path)
 
     def reject(self, entry: SpoolEntry) -> None:
         """The backend will never take it: keep it for an operator to look at."""
-        self._move(entry, "rejected")
+        self._forget(entry)
+        self._rejected.take(entry.path)
 
     def set_aside(self, entry: SpoolEntry) -> None:
-        """It is damaged: keep it out of the way."""
-        self._move(entry, "corrupt")
+        """It is damaged: keep it out of the way. The rest of its group is of no use without it."""
+        group = self._group_of(entry)
+        self._count_dropped(len(group))
+        for part in group:
+            if part is entry:
+                self._forget(part)
+                self._corrupt.take(part.path)
+            else:
+                self.remove(part)
+
+    def told(self, files: int) -> None:
+        """The backend knows now that so many uploads were thrown away."""
+        if files:
+            self.untold_files = max(0, self.untold_files - files)
+            self._write_untold()
 
     def discard(self, source: str) -> int:
         """Remove every upload of `source`: what they hold is read again. Returns how many there were."""
@@ -131,17 +154,42 @@ class Spool:
         size = self.size
         while self._entries and (size > self._max_bytes or self._too_old(self._entries[0])):
             oldest = self._entries[0]
-            group = [
-                entry
-                for entry in self._entries
-                if entry is oldest
-                or (oldest.group != "0" and (entry.source, entry.group) == (oldest.source, oldest.group))
-            ]
+            group = self._group_of(oldest)
+            self._count_dropped(len(group))
             for entry in group:
                 self.remove(entry)
                 size -= entry.size
-            self.dropped_files += len(group)
             logger.warning("the spool is full or too old: dropped %d unsent upload(s) of %s", len(group), oldest.source)
+
+    def discard_group(self, source: str, group: str) -> None:
+        """Remove what was stored of a group that could not be stored whole."""
+        for entry in [known for known in self._entries if (known.source, known.group) == (source, group)]:
+            self.remove(entry)
+
+    def _group_of(self, entry: SpoolEntry) -> list[SpoolEntry]:
+        """`entry` and all that is useless without it."""
+        if entry.group == "0":
+            return [entry]
+        return [known for known in self._entries if (known.source, known.group) == (entry.source, entry.group)]
+
+    def _count_dropped(self, files: int) -> None:
+        """Before they go: a killed agent may count a loss twice, but never forgets one."""
+        self.dropped_files += files
+        self.untold_files += files
+        self._write_untold()
+
+    def _read_untold(self) -> int:
+        try:
+            return int((self._directory / UNTOLD).read_bytes()[:20])
+        except (OSError, ValueError):
+            return 0
+
+    def _write_untold(self) -> None:
+        try:
+            write_atomically(self._directory / UNTOLD, b"%d" % self.untold_files)
+        except OSError as error:
+            # A full disk: the number is still told, unless the agent ends before.
+            logger.warning("the number of dropped uploads cannot be stored: %s", error.strerror)
 
     def _too_old(self, entry: SpoolEntry) -> bool:
         try:
@@ -152,7 +200,7 @@ class Spool:
 
     def _read(self, entry: SpoolEntry) -> tuple[bytes, bytes]:
         try:
-            content = entry.path.read_bytes()
+            content = read_file(entry.path)
         except OSError as error:
             raise CorruptSpoolFileError(f"{entry.path.name}: {error.strerror}") from error
         first_line, _, rest = content.partition(b"\n")
@@ -172,19 +220,33 @@ class Spool:
         for path in self._directory.iterdir():
             match = NAME.fullmatch(path.name)
             if match:
-                entry = SpoolEntry(path, int(match["number"]), match["source"], match["group"], path.stat().st_size)
+                entry = SpoolEntry(path, int(match["number"]), match["source"], match["group"], path.lstat().st_size)
                 found.append(entry)
         return sorted(found, key=lambda entry: entry.number)
 
-    def _move(self, entry: SpoolEntry, folder: str) -> None:
-        self._forget(entry)
-        target = self._directory / folder
-        if entry.path.exists():
-            entry.path.replace(target / entry.path.name)
-            sync_directory(target)
-        kept = sorted(target.iterdir())
-        for old in kept[:-SET_ASIDE_KEPT]:
-            old.unlink(missing_ok=True)
+    def _first_free_number(self) -> int:
+        """Above every number in use, or files set aside later would look older than those before them."""
+        aside = (NAME.fullmatch(name) for folder in (self._rejected, self._corrupt) for name in folder.names())
+        used = [*(entry.number for entry in self._entries), *(int(match["number"]) for match in aside if match)]
+        return max(used, default=0) + 1
 
     def _forget(self, entry: SpoolEntry) -> None:
         self._entries = [known for known in self._entries if known.number != entry.number]
+
+
+def read_file(path: Path) -> bytes:
+    """The content of a regular file of at most `LONGEST_FILE` bytes. Raise OSError for everything else.
+
+    Neither a link, which may lead anywhere, nor a pipe, which would never end, is followed.
+    """
+    descriptor = os.open(path, os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK | os.O_CLOEXEC)
+    try:
+        found = os.fstat(descriptor)
+        if not stat.S_ISREG(found.st_mode):
+            raise OSError(0, "it is no regular file")
+        if found.st_size > LONGEST_FILE:
+            raise OSError(0, f"it is larger ({found.st_size} bytes) than any upload")
+        with os.fdopen(descriptor, "rb", closefd=False) as file:
+            return file.read()
+    finally:
+        os.close(descriptor)

@@ -49,8 +49,7 @@ class Uploader:
         self._state = state
         self._still_alive = still_alive
         self._backoff = Backoff()
-        self._dropped_told = 0
-        self._dropped_when_sent = 0
+        self._telling = 0
         self.sources: tuple[Source, ...] = ()
 
     @property
@@ -79,6 +78,9 @@ class Uploader:
         """Send what waits until it is gone or the backend does not take any more."""
         self._spool.enforce_limits()
         result = FlushResult()
+        # A file damaged this time stays an error at least until the next time, so that a heartbeat tells of it.
+        if self._spool.entries:
+            self._state.recovered("spool")
         while self._spool.entries:
             entry = self._spool.entries[0]
             self._still_alive()
@@ -106,7 +108,7 @@ class Uploader:
         answer = self._client.upload(build_request(self._envelope(stored), stored.tail))
         if answer.status == 200:
             self._backoff.reset()
-            self._dropped_told = self._dropped_when_sent
+            self._spool.told(self._telling)
             self._spool.remove(entry)
             self._state.recovered("upload")
             self._answer_texts(entry.source, stored, answer)
@@ -123,8 +125,8 @@ class Uploader:
         completeness = dict(stored.envelope.get("completeness") or {})
         completeness["spool_bytes"] = self._spool.size
         # The growth since the last upload that was taken: a loss is told once, however many uploads follow it.
-        self._dropped_when_sent = self._spool.dropped_files
-        completeness["spool_dropped_files"] = self._dropped_when_sent - self._dropped_told
+        self._telling = self._spool.untold_files
+        completeness["spool_dropped_files"] = self._telling
         if self._state.clock_skew_seconds is not None:
             completeness["clock_skew_seconds"] = self._state.clock_skew_seconds
         age = round(stored.read_at.age(), 3)
@@ -147,7 +149,7 @@ class Uploader:
         again = self._client.upload(build_request(changed, stored.tail))
         if again.status == 200:
             self._backoff.reset()
-            self._dropped_told = self._dropped_when_sent
+            self._spool.told(self._telling)
             self._spool.remove(entry)
             return None
         if again.status in NEVER_TAKEN:

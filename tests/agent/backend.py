@@ -75,6 +75,7 @@ class FakeBackend:
         self.parts: dict[str, dict[int, list[dict[str, Any]]]] = {}
         self.snapshots: list[dict[str, Any]] = []
         self.texts: dict[str, str | None] = {}
+        self.largest_upload = 0
         self._server = ThreadingHTTPServer(("127.0.0.1", 0), handler_for(self))
         self._server.daemon_threads = True
         self._thread: threading.Thread | None = None
@@ -109,6 +110,15 @@ class FakeBackend:
     def all_rows(self) -> list[dict[str, Any]]:
         with self.lock:
             return [row for rows in self.rows.values() for row in rows]
+
+    def unpacked(self, path: str, content: bytes, encoding: str | None) -> bytes:
+        """The plain body. Every upload is gzip, and no larger on the wire than the contract allows."""
+        if path.endswith("/bulk"):
+            if encoding != "gzip":
+                raise Refused(415, "not_gzip")
+            with self.lock:
+                self.largest_upload = max(self.largest_upload, len(content))
+        return unpack(content, encoding)
 
     def handle(self, path: str, key: str | None, body: dict[str, Any]) -> dict[str, Any]:
         with self.lock:
@@ -230,7 +240,7 @@ def handler_for(backend: FakeBackend) -> type[BaseHTTPRequestHandler]:
             content = self.rfile.read(int(self.headers["Content-Length"]))
             headers: dict[str, str] = {}
             try:
-                body = json.loads(unpack(content, self.headers.get("Content-Encoding")))
+                body = json.loads(backend.unpacked(self.path, content, self.headers.get("Content-Encoding")))
                 status, result = 200, backend.handle(self.path, self.headers.get("X-Collector-API-Key"), body)
             except Refused as refusal:
                 headers = refusal.body.pop("headers", {})

@@ -5,15 +5,10 @@ import os
 import signal
 import time
 from pathlib import Path
-from typing import Any
-
-import pytest
 
 from tests.agent.agents import eventually, last_stats, run_agent, running_agent, write_config
 from tests.agent.backend import KEY, FakeBackend
 from tests.agent.conftest import PASSWORD, MySQLSite, PostgresSite
-
-MEGABYTES_50_IN_KB = 50_000
 
 
 def test_a_mysql_agent_collects_and_a_postgres_agent_collects(
@@ -200,48 +195,6 @@ def test_a_backend_that_goes_away_gets_everything_later(
         agent.terminate()
     numbers = [snapshot["seq"] for snapshot in backend.snapshots]
     assert numbers == list(range(1, len(numbers) + 1))
-
-
-@pytest.mark.parametrize("kind", ["mysql", "postgres"])
-def test_memory_stays_below_50_megabytes(
-    kind: str, backend: FakeBackend, tmp_path: Path, request: pytest.FixtureRequest
-) -> None:
-    """With 20,000 logged statements, or 2,000 statements with long texts, read, uploaded and asked for."""
-    site: Any = request.getfixturevalue("mariadb_site" if kind == "mysql" else "postgresql_site")
-    if kind == "mysql":
-        fill_slow_log(site, 20_000)
-    else:
-        fill_statements(site, 2_000, text_bytes=20_000)
-        backend.want_texts = True
-    with running_agent(write_config(tmp_path, backend.url, kind, site.db_config)) as agent:
-        if kind == "mysql":
-            eventually(lambda: len(backend.all_rows) >= 20_000, seconds=60)
-        else:
-            eventually(lambda: backend.snapshots and backend.snapshots[-1]["rows"] >= 2_000, seconds=60)
-            eventually(lambda: len(backend.texts) >= 500, seconds=60)
-        backend.command(1, "collect")
-        eventually(lambda: backend.reports, seconds=60)
-        peak = agent.memory_kb()
-        print(f"\n{kind} agent: peak {peak / 1000:.1f} MB, now {agent.memory_kb('VmRSS') / 1000:.1f} MB")
-        assert peak < MEGABYTES_50_IN_KB
-
-
-def fill_slow_log(site: MySQLSite, rows: int) -> None:
-    """Copy one logged statement until the log is large, then swap the copy in."""
-    server = site.server
-    site.run("SELECT SLEEP(0.02), 'a statement of ordinary length', REPEAT('x', 100)")
-    eventually(lambda: site.logged() == 1)
-    server.execute("CREATE TABLE mysql.slow_log_next LIKE mysql.slow_log")
-    server.execute(f"INSERT INTO slow_log_next SELECT s.* FROM slow_log s, seq_1_to_{rows}", database="mysql")
-    server.execute("RENAME TABLE mysql.slow_log TO mysql.slow_log_prev, mysql.slow_log_next TO mysql.slow_log")
-
-
-def fill_statements(site: PostgresSite, statements: int, *, text_bytes: int) -> None:
-    filler = b"/* " + b"long " * (text_bytes // 5) + b" */"
-    with site.server.connect() as connection:
-        for number in range(statements):
-            columns = b", ".join([b"1"] * (number % 1000 + 1))
-            connection.execute(b"SELECT " + columns + filler + b" WHERE 1 = 1" * (number // 1000))
 
 
 def test_healthcheck_follows_the_life_of_the_process(

@@ -51,3 +51,14 @@ def test_plain_text_is_refused_here_too(mariadb_site: MySQLSite) -> None:
     with pytest.raises(SourceError) as caught:
         MySQLConnection(parsed)
     assert caught.value.code in {"tls_refused", "database_unreachable"}
+
+
+@pytest.mark.usefixtures("without_mysqlclient")
+def test_the_session_names_its_program(any_mysql_site: MySQLSite) -> None:
+    connection = MySQLConnection(parse_database_config(any_mysql_site.db_config)[0])
+    named = any_mysql_site.server.execute(
+        "SELECT attr_value FROM performance_schema.session_connect_attrs"
+        f" WHERE processlist_id = {connection.value('SELECT CONNECTION_ID()')} AND attr_name = 'program_name'"
+    )
+    assert named == [("dbpower-agent",)]
+    connection.close()

@@ -208,6 +208,12 @@ def test_rows_lost_in_unknown_number_are_a_gap_of_unknown_size(cast: Cast) -> No
     assert (gap.kind, gap.amount, gap.detail) == (GapKind.LOST_ROWS, None, "truncated")
 
 
+def test_uploads_that_a_spool_dropped_are_a_gap_with_their_number(cast: Cast) -> None:
+    send(cast.collector, slow_log(0, 2, completeness={"spool_dropped_files": 4}))
+    send(cast.collector, slow_log(2, 2, completeness={"spool_dropped_files": 0}))
+    assert [(gap.kind, gap.amount) for gap in Gap.objects.all()] == [(GapKind.SPOOL, 4)]
+
+
 def test_statements_of_one_text_in_two_schemas_share_a_fingerprint(cast: Cast) -> None:
     send(cast.collector, slow_log(0, 2, queries=[slow_query(database="shop"), slow_query(database="crm")]))
     assert Statement.objects.count() == 2

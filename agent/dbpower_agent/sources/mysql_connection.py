@@ -35,6 +35,7 @@ NO_TABLE: Final = frozenset({1146, 1049, 1109})
 # reach `performance_schema`, identifiers do: there it tells the agent's statements from everybody else's.
 MARK: Final = "dbpower_agent_own"
 UNSET: Final = f"@`{MARK}`"
+PROGRAM: Final = "dbpower-agent"
 
 Row = tuple[bytes | None, ...]
 
@@ -174,6 +175,9 @@ class MySQLConnection:
         if config.database:
             arguments["database"] = config.database
         pure_python = self._driver.__name__ == "pymysql"
+        if pure_python:
+            # mysqlclient cannot say who it is; there the mark in each statement has to do.
+            arguments["program_name"] = PROGRAM
         arguments |= tls_arguments(config, pure_python=pure_python)
         return silent(self._driver.connections.Connection)(**arguments)
 

@@ -170,15 +170,18 @@ class SlowLogSource(Source):
             lost_rows=lost_rows,
             completeness=completeness,
         )
-        for index, row in enumerate(segment.new_rows()):
-            if index % 500 == 0:
-                self._tools.still_alive()
-            hash_ = writer.add(row)
-            if self._reader is not None:
-                self._reader.took(segment.generation, segment.position + index, hash_)
-        writer.flush()
-        if writer.end is not None:
-            self._tail = writer.end
+        try:
+            for index, row in enumerate(segment.new_rows()):
+                if index % 500 == 0:
+                    self._tools.still_alive()
+                hash_ = writer.add(row)
+                if self._reader is not None:
+                    self._reader.took(segment.generation, segment.position + index, hash_)
+            writer.flush()
+        finally:
+            # A full disk ends this early: what is on the spool by then is not read again.
+            if writer.end is not None:
+                self._tail = writer.end
         return writer.uploads
 
     def _reader_for(self, facts: ServerFacts) -> PositionReader:

@@ -72,8 +72,14 @@ class SnapshotSeries:
             "audit": None if audit is None else audit.command_id,
             "completeness": {"tracked": parts.rows, **completeness, **self._missed(interval)},
         }
-        for number, (tail, count) in enumerate(finished, start=1):
-            self._tools.spool.put({**envelope, "part": number}, tail(), count=count, read_at=read_at, group=snapshot_id)
+        try:
+            for number, (tail, count) in enumerate(finished, start=1):
+                part = {**envelope, "part": number}
+                self._tools.spool.put(part, tail(), count=count, read_at=read_at, group=snapshot_id)
+        except OSError:
+            # On a full disk the parts that fitted would only be in the way.
+            self._tools.spool.discard_group(self._source, snapshot_id)
+            raise
         self._previous = read_at
         return Collection(parts.rows, len(finished))
 
