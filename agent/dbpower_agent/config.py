@@ -66,6 +66,7 @@ class AgentConfig:
     allow_readable_config: bool
     sources: tuple[str, ...]
     slow_log_old_tables: tuple[str, ...]
+    rotate_slow_log_rows: int
     base_db_config: DatabaseConfig
     db_config_from_environment: bool
 

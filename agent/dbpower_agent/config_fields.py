@@ -48,6 +48,7 @@ FIELDS: Final = (
     Field("allow_readable_config", "flag", default=False),
     Field("sources", "list", default=(), choices=(*MYSQL_SOURCES, *POSTGRES_SOURCES)),
     Field("slow_log_old_tables", "list", default=("slow_log_backup", "slow_log_prev")),
+    Field("rotate_slow_log_rows", "integer", default=0, maximum=10**9),
 )
 FIELDS_BY_NAME: Final = {field.name: field for field in FIELDS}
 

@@ -170,9 +170,22 @@ class CollectionThread(threading.Thread):
             if not self._flush().read_again:
                 break
         waiting = self._uploader.waiting
+        if not waiting:
+            self._delivered()
         if audit is not None:
             self._tell_totals(audit)
         return CommandResult(success=True, result={**result.result, "waiting_uploads": waiting})
+
+    def _delivered(self) -> None:
+        for source in self._sources:
+            part = f"upkeep of {source.name}"
+            try:
+                source.delivered()
+            except SourceError as error:
+                self._state.failed(part, str(error))
+                logger.error("%s: %s", error.code, error)
+            else:
+                self._state.recovered(part)
 
     def _tell_totals(self, audit: Audit) -> None:
         """Let sources send what an audit needs beside their uploads. One that cannot leaves its part of the audit out."""

@@ -59,7 +59,8 @@ def collect_often(backend: FakeBackend, config: Path) -> None:
     with running_agent(config) as agent:
         for number in range(1, COLLECTIONS + 1):
             backend.command(number, "collect")
-            eventually(lambda: len(backend.reports) == number)  # noqa: B023  (called before the next round)
+            # A command that came twice is reported twice.
+            eventually(lambda: number in {reported for reported, _ in backend.reports})  # noqa: B023
         assert all(report["success"] for _, report in backend.reports)
         agent.terminate()
 

@@ -74,6 +74,40 @@ def test_rotation_by_rename_in_the_middle_of_load(any_mysql: Server, world_of: W
     world.assert_balanced()
 
 
+def test_an_agent_that_rotates_keeps_the_log_short_and_loses_nothing(any_mysql: Server, world_of: WorldOf) -> None:
+    world, load = world_of(any_mysql), mysql_load(any_mysql)
+    any_mysql.execute(f"GRANT ALL ON mysql.* TO {world.config['user']}@'127.0.0.1'")
+    world.start_agent(rotate_slow_log_rows=40)
+    world.collect()
+    with load.going_on():
+        eventually(lambda: load.answered.total() > 150, seconds=40, what="several times as many rows")
+        world.kill_agent()
+        world.start_agent(rotate_slow_log_rows=40)
+        eventually(lambda: load.answered.total() > 300, seconds=40, what="several times as many rows")
+    eventually(lambda: stored_calls(world) >= load.answered.total(), seconds=40, what="all rows are stored")
+    assert stored_calls(world) == load.answered.total()
+    assert world.gaps() == []
+    rows = any_mysql.execute("SELECT COUNT(*) FROM mysql.slow_log")[0][0]
+    assert rows < 150, "it was rotated"
+
+
+def test_an_agent_that_may_not_rotate_says_what_it_needs_and_goes_on(mariadb: MariaDB, world_of: WorldOf) -> None:
+    mariadb.start()
+    world, load = world_of(mariadb), mysql_load(mariadb)
+    world.start_agent(rotate_slow_log_rows=5)
+    world.collect()
+    load.run(12)
+    world.all_counted(12)
+    world.collect()
+    eventually(lambda: "GRANT SELECT, INSERT" in world.shown()["last_error"], what="the remedy is shown")
+    world.assert_balanced()
+
+
+def stored_calls(world: World) -> int:
+    world.collect()
+    return total(world.ledger()).calls
+
+
 def test_rotation_while_no_agent_ran(any_mysql: Server, world_of: WorldOf) -> None:
     world, load = world_of(any_mysql).watch(), mysql_load(any_mysql)
     load.run(5)
@@ -136,6 +170,23 @@ def test_truncations_in_the_middle_of_load_are_gaps_that_cover_what_they_took(
     world.collect()
     missing = load.answered.total() - total(world.ledger()).calls
     assert 0 <= missing <= sum(gap["amount"] for gap in world.gaps("lost_rows"))
+
+
+def test_sessions_whose_clock_is_wrong_by_years_are_counted_once_and_in_time(
+    any_mysql: Server, world_of: WorldOf
+) -> None:
+    world = world_of(any_mysql).watch()
+    began = datetime.now(UTC)
+    for year in (1999, 2037):
+        for _ in range(3):
+            run(any_mysql, f"SET timestamp = UNIX_TIMESTAMP('{year}-06-01')", "SELECT SLEEP(0.02) AS load_clock")
+        world.collect()
+    world.all_counted(6)
+    world.assert_balanced()
+    rows = world.call("GET", f"slow-queries?database_id={world.collector['database_id']}&page_size=500")["slow_queries"]
+    times = [datetime.fromisoformat(row["started_at"]) for row in rows if "load_" in row["fingerprint"]]
+    assert len(times) == 6
+    assert began - timedelta(days=1) <= min(times) <= max(times) <= datetime.now(UTC) + timedelta(seconds=5)
 
 
 def test_identical_rows_stay_several_executions(any_mysql: Server, world_of: WorldOf) -> None:

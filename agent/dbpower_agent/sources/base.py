@@ -121,6 +121,9 @@ class Source(ABC):
         """The finished-but-open parts of an upload of texts for `keys`; see `text_wanted` in docs/wire.md."""
         return iter(())
 
+    def delivered(self) -> None:  # noqa: B027  (most sources leave the server alone)
+        """Everything that was read is with the backend. Raise SourceError."""
+
     def tell_totals(self, epoch: int, audit: Audit) -> None:  # noqa: B027  (snapshots are compared when they arrive)
         """Send what an audit needs beside the uploads, once the backend has those. Raises what `collect` raises."""
 

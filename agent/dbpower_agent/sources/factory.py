@@ -23,11 +23,15 @@ def _mysql_sources(config: AgentConfig, tools: SourceTools) -> list[Source]:
     from dbpower_agent.sources.mysql_session import MySQLSession
     from dbpower_agent.sources.performance_schema import PerformanceSchemaSource
     from dbpower_agent.sources.slow_log import SlowLogSource
+    from dbpower_agent.sources.slow_log_rotation import FORMER, Rotation
 
     session = MySQLSession(config.db_config)
     made: list[Source] = []
     if "performance_schema" in config.sources:
         made.append(PerformanceSchemaSource(session, tools))
     if "slow_log" in config.sources:
-        made.append(SlowLogSource(session, tools, old_tables=config.slow_log_old_tables))
+        rotation = Rotation(session, rows=config.rotate_slow_log_rows) if config.rotate_slow_log_rows else None
+        # Another agent of this server may rotate, or this one may have until lately.
+        old_tables = (*config.slow_log_old_tables, FORMER)
+        made.append(SlowLogSource(session, tools, old_tables=old_tables, rotation=rotation))
     return made

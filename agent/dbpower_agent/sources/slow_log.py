@@ -18,6 +18,7 @@ from dbpower_agent.state import SourceStatus
 
 if TYPE_CHECKING:
     from dbpower_agent.sources.mysql_session import MySQLSession
+    from dbpower_agent.sources.slow_log_rotation import Rotation
 
 logger = logging.getLogger(__name__)
 
@@ -30,10 +31,18 @@ class SlowLogSource(Source):
 
     name: ClassVar[str] = "slow_log"
 
-    def __init__(self, session: MySQLSession, tools: SourceTools, *, old_tables: tuple[str, ...]) -> None:
+    def __init__(
+        self,
+        session: MySQLSession,
+        tools: SourceTools,
+        *,
+        old_tables: tuple[str, ...],
+        rotation: Rotation | None = None,
+    ) -> None:
         self._session = session
         self._tools = tools
         self._old_tables = old_tables
+        self._rotation = rotation
         self._tables = ServerLogTables(session.connect, state_dir=tools.state_dir, still_alive=tools.still_alive)
         self._reader: PositionReader | None = None
         self._identity: str | None = None
@@ -76,6 +85,14 @@ class SlowLogSource(Source):
             return self._store(reading, poll, epoch, lost_rows)
         finally:
             reading.close()
+
+    def delivered(self) -> None:
+        end, reader = self._tail, self._reader
+        if self._rotation is None or end is None or reader is None or reader.moved(end):
+            return
+        # The cursor is in the present log, so all of the former one came before.
+        if reader.generation_of(CURRENT) == end.generation:
+            self._rotation.run(end.position)
 
     def tell_totals(self, epoch: int, audit: Audit) -> None:
         """Sum up the log from the row on from which the backend still has all, to the last row that was taken."""
@@ -156,7 +173,7 @@ class SlowLogSource(Source):
             uploads += written
             if written:
                 lost_rows, completeness = 0, {}
-        if reading.segments and not self._tables.truncated:
+        if (reading.segments or reading.empty) and not self._tables.truncated:
             self._previous = poll
         return Collection(sum(segment.count for segment in reading.segments), uploads, more=self._tables.truncated)
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any, Final
+from typing import TYPE_CHECKING, Any
 
 from dbpower_agent.fingerprint import fingerprint, fingerprint_id
 from dbpower_agent.payload import Part, encode_member
@@ -12,8 +12,6 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Iterator
 
     from dbpower_agent.sources.slow_log_rows import RawRow
-
-NANOSECONDS: Final = 1_000_000_000
 
 
 def totals_of(rows: Iterable[RawRow], still_alive: Callable[[], None]) -> dict[str, list[int]]:
@@ -26,7 +24,7 @@ def totals_of(rows: Iterable[RawRow], still_alive: Callable[[], None]) -> dict[s
         text = clean_text(fingerprint(execution.sql_text, dialect="mysql"))
         sums = totals.setdefault(f"{execution.database}:{fingerprint_id(text)}", [0, 0, 0])
         sums[0] += 1
-        sums[1] += round(execution.query_time * NANOSECONDS)
+        sums[1] += round(execution.query_time * 1_000_000) * 1_000
         sums[2] += execution.rows_sent
     return totals
 

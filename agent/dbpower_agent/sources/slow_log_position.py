@@ -70,10 +70,13 @@ class Segment:
 
 @dataclass
 class Reading:
-    """What one poll found. `gap` says why rows may have been lost, None when none can have been."""
+    """What one poll found. `gap` says why rows may have been lost, None when none can have been; `empty` tells that the
+    log had no row at all, so that whatever stands in it later was written after this.
+    """
 
     segments: list[Segment]
     gap: str | None = None
+    empty: bool = False
 
     def close(self) -> None:
         for segment in self.segments:
@@ -155,6 +158,7 @@ class PositionReader:
         for _ in range(ATTEMPTS):
             generation = self.generation_of(CURRENT)
             if generation is None:
+                reading.empty = True
                 return
             known = cursor if cursor is not None and cursor.generation == generation else cursor_of(generation)
             if known is None or known.position == 0:
