@@ -153,11 +153,14 @@ class FakeBackend:
     def _report(self, number: int, body: dict[str, Any]) -> dict[str, Any]:
         if set(body) != {"success", "result"} or not isinstance(body["success"], bool):
             raise Refused(400, "invalid")
-        self.reports.append((number, body))
         for command in self.commands:
             if command["id"] == number:
                 self.commands.remove(command)
+                self.reports.append((number, body))
                 return command
+        if number in {reported for reported, _ in self.reports}:
+            # A command that was delivered twice is reported twice; the second time changes nothing.
+            return {"id": number}
         raise Refused(404, "no_such_command")
 
     def _bulk(self, body: dict[str, Any]) -> dict[str, Any]:
