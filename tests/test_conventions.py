@@ -76,7 +76,6 @@ def test_every_service_has_a_test_that_bears_its_name_or_is_named_here() -> None
         "errors": "every service's tests",
         "latencies": "test_rollups, test_queries",
         "ledger": "test_snapshots, test_slow_log",
-        "ledger_audits": "tests/faults/test_audit_ledger.py, against live servers",
         "uploads": "test_snapshots, test_slow_log",
     }
     services = {path.stem for path in (REPOSITORY / "collectors/services").glob("[a-z]*.py")}

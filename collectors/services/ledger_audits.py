@@ -4,7 +4,7 @@ import json
 import zlib
 from collections.abc import Mapping
 from dataclasses import asdict
-from datetime import datetime, timedelta
+from datetime import datetime
 from typing import Any, Final
 
 from django.db import transaction
@@ -12,7 +12,7 @@ from django.db.models import Count, F, Min, QuerySet, Sum, Value, Window
 from django.db.models.functions import RowNumber
 from django.utils import timezone
 
-from collectors.domain import audits, limits, periods
+from collectors.domain import audits, periods
 from collectors.domain.actors import Actor
 from collectors.domain.audits import Difference, Sums
 from collectors.domain.commands import CommandType
@@ -36,8 +36,6 @@ from collectors.services.errors import Conflict
 
 # Beyond that only their number is kept: whoever has so many looks for one cause, not at each of them.
 _WORST: Final = 100
-# An opening is taken anew before the roll-ups lose the five minutes that it begins with.
-_OLDEST_OPENING: Final = timedelta(days=limits.BUCKET_RETENTION_DAYS - 5)
 
 
 def request_audit(*, database: MonitoredDatabase, actor: Actor) -> Command:
@@ -99,7 +97,9 @@ def compare_log(*, collector: Collector, upload: LogTotalsUpload) -> None:
     database = MonitoredDatabase.objects.select_for_update().get(pk=collector.database_id)
     kept = SlowQuery.objects.filter(database=database)
     first = kept.aggregate(first=Min("started_at"))["first"] or timezone.now()
-    since = max(retention.oldest_slow_query(database.organization), periods.floor(first, periods.DAY))
+    organization = database.organization
+    kept_from = max(retention.oldest_slow_query(organization), retention.oldest_written(organization))
+    since = max(kept_from, periods.floor(first, periods.DAY))
     rows = kept.filter(generation=upload.generation, position__gte=upload.position, position__lt=upload.until)
     stored = {
         key: sums
@@ -190,12 +190,9 @@ def _stored_since(
 
 
 def _lasts(baseline: SnapshotBaseline) -> bool:
-    """Tell whether the opening can still be compared with everything stored since."""
-    return (
-        baseline.opening is not None
-        and baseline.opened_at is not None
-        and baseline.opened_at > timezone.now() - _OLDEST_OPENING
-    )
+    """Tell whether the opening can still be compared with everything stored since: nothing of that is removed yet."""
+    oldest = retention.oldest_written(baseline.database.organization)
+    return baseline.opening is not None and baseline.opened_at is not None and baseline.opened_at >= oldest
 
 
 def _packed(opening: Mapping[str, Sums]) -> bytes:
