@@ -198,7 +198,7 @@ def test_a_loss_is_told_once_even_when_the_agent_is_killed_before(backend: FakeB
     first = Site(backend, tmp_path)
     for _ in range(3):
         first.put(0)
-    first.spool._max_bytes = first.spool.entries[0].size
+    first.spool._max_bytes = first.spool.entries[-1].size
     first.spool.enforce_limits()
     assert first.spool.dropped_files == 2
     killed_and_started_again = Site(backend, tmp_path)
