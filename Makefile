@@ -38,11 +38,11 @@ test: ## Run the checks and all tests: SQLite, PostgreSQL, real servers, a brows
 	@$(say) "other versions of the database servers"
 	@$(PYTHON) -m tests.servers.suites
 	@$(say) "tests, 1 of 3: everything quick, on SQLite"
-	@$(PYTEST) -n $(WORKERS) -m '$(QUICK)'
+	@$(PYTEST) -n $(WORKERS) --dist worksteal -m '$(QUICK)'
 	@$(say) "tests, 2 of 3: the control plane again, on PostgreSQL"
-	@DBPOWER_TEST_DATABASE=postgresql $(PYTEST) -n $(WORKERS) -m '$(QUICK)' $(NOT_ON_POSTGRESQL:%=--ignore=tests/%)
+	@DBPOWER_TEST_DATABASE=postgresql $(PYTEST) -n $(WORKERS) --dist worksteal -m '$(QUICK)' $(NOT_ON_POSTGRESQL:%=--ignore=tests/%)
 	@$(say) "tests, 3 of 3: the slow ones and the browser"
-	@$(PYTEST) -n $(WORKERS) -m 'slow or browser'
+	@$(PYTEST) -n $(WORKERS) --dist worksteal -m 'slow or browser'
 	@$(say) "all passed"
 
 check: ## Run linters, types, import rules, and look for missing migrations

@@ -89,7 +89,6 @@ class CollectorAdmin(ScopedModelAdmin):
         "database",
         "type",
         "team",
-        "last_collection",
         "queries_collected",
         "errors_count",
     ]
@@ -142,11 +141,6 @@ class CollectorAdmin(ScopedModelAdmin):
     def heartbeat_age(self, collector: Any) -> str:
         """Return how long ago the agent was heard."""
         return ago(collector.heartbeat.last_heartbeat, now=collector.listed_at, never="never")
-
-    @admin.display(description="Last collection", ordering="heartbeat__last_collection")
-    def last_collection(self, collector: Any) -> str:
-        """Return how long ago the agent collected."""
-        return ago(collector.heartbeat.last_collection, now=collector.listed_at, never="never")
 
     @admin.display(description="Queries", ordering="heartbeat__queries_collected")
     def queries_collected(self, collector: Collector) -> str:
