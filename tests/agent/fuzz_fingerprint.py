@@ -109,7 +109,8 @@ def outside(sql: str, dialect: Dialect) -> str:
         end = hidden_until(sql, position, dialect, kept)
         kept += " " if end > position else sql[position]
         position = max(end, position + 1)
-        if kept[-1] in '`"':  # A quoted name, which may well hold what looks like a literal.
+        # A quoted name may well hold what looks like a literal. To PostgreSQL a backquote is an operator.
+        if kept[-1] == ("`" if dialect == "mysql" else '"'):
             end = until_quote(sql, position, kept[-1], backslash=False)
             kept, position = kept + sql[position:end], end
     return kept
