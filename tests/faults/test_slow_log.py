@@ -139,6 +139,26 @@ def test_a_truncation_is_a_gap_as_large_as_what_it_took(any_mysql: Server, world
     assert (missing.calls, sum(gap["amount"] for gap in world.gaps("lost_rows"))) == (7, 7)
 
 
+def test_a_truncation_after_which_nothing_is_logged_for_a_while_is_a_gap_all_the_same(
+    any_mysql: Server, world_of: WorldOf
+) -> None:
+    world, load = world_of(any_mysql).watch(), mysql_load(any_mysql)
+    load.run(5)
+    world.all_counted(5)
+    world.collect()
+    world.proxy.interval_seconds = 60
+    world.collect()
+    load.run(7)
+    world.all_counted(12)
+    forget(world, any_mysql)
+    world.collect()
+    world.collect()
+    load.run(3)
+    world.all_counted(15)
+    missing = world.missing()
+    assert (missing.calls, sum(gap["amount"] for gap in world.gaps("lost_rows"))) == (7, 7)
+
+
 def test_a_truncation_that_no_agent_saw_is_a_gap_of_unknown_size(any_mysql: Server, world_of: WorldOf) -> None:
     world, load = world_of(any_mysql).watch(), mysql_load(any_mysql)
     load.run(5)

@@ -173,7 +173,9 @@ class SlowLogSource(Source):
             uploads += written
             if written:
                 lost_rows, completeness = 0, {}
-        if (reading.segments or reading.empty) and not self._tables.truncated:
+        # Where rows were lost and none follow, the next poll that finds some tells of it: from the counter before the loss.
+        told = bool(reading.segments) or (reading.empty and reading.gap is None)
+        if told and not self._tables.truncated:
             self._previous = poll
         return Collection(sum(segment.count for segment in reading.segments), uploads, more=self._tables.truncated)
 

@@ -62,7 +62,8 @@ class Poll:
             known["reasons"] = [reading.gap]
             # Null says that rows were lost and nobody knows how many.
             known["lost_rows"] = None
-            if self.slow_queries_before is not None:
+            # A counter that fell began anew with the server: what it had counted until then is not known.
+            if self.slow_queries_before is not None and slow_queries >= self.slow_queries_before:
                 growth = slow_queries - self.slow_queries_before
                 known["lost_rows"] = max(0, growth - sum(segment.count for segment in reading.segments))
             if self.interval_seconds is not None:
