@@ -21,7 +21,11 @@ from tests.agent.sql_spellings import CANARY, DIALECTS, LISTS, PIECES, WORDS, St
 QUOTED_NAME = {"mysql": re.compile(r"`[^`]*`"), "postgres": re.compile(r'"[^"]*"')}
 NUMBER = re.compile(r"(?<![\w$.@!\x80-\U0010ffff])[0-9]+(?![\w$\x80-\U0010ffff])", re.ASCII)
 NAME = re.compile(r"[A-Za-z_\x80-\U0010ffff][\w$\x80-\U0010ffff]*\Z", re.ASCII)
-HEXADECIMAL = re.compile(r"(?<![\w$\x80-\U0010ffff])0(x[\da-f_]*|o[0-7_]*|b[01_]*)\Z", re.ASCII | re.IGNORECASE)
+# Numbers that end in letters: what follows them is no part of a name.
+NUMERAL = re.compile(
+    r"(?<![\w$\x80-\U0010ffff])(0(x[\da-f_]*|o[0-7_]*|b[01_]*)|(\d[\d_]*\.?[\d_]*|\.\d[\d_]*)e[+-]?\d[\d_]*)\Z",
+    re.ASCII | re.IGNORECASE,
+)
 HINT = re.compile(r"/\*([mM]?!|\+)")
 PROGRESS_EVERY = 50_000
 
@@ -127,7 +131,7 @@ def hidden_until(sql: str, position: int, dialect: Dialect, kept: str) -> int:
     if rest.startswith("/*") and not (mysql and HINT.match(rest)):
         return until_comment_ends(sql, position + 2, nests=not mysql)
     tag = None if mysql else re.match(r"\$([A-Za-z_\x80-\U0010ffff][\w\x80-\U0010ffff]*)?\$", rest, re.ASCII)
-    if tag and (HEXADECIMAL.search(kept) or not NAME.search(kept)):
+    if tag and (NUMERAL.search(kept) or not NAME.search(kept)):
         end = rest.find(tag.group(), tag.end())
         return len(sql) if end < 0 else position + end + tag.end()
     return position
