@@ -1,12 +1,14 @@
 """What statements cost over a period. Reading only; callers pass querysets that are already scoped."""
 
 from collections.abc import Iterable
+from dataclasses import dataclass
 from datetime import datetime
 from functools import reduce
 from operator import or_
 from typing import Any, Final, TypeVar
 
-from django.db.models import BigIntegerField, Case, F, Max, Min, Q, QuerySet, Sum, When
+from django.db.models import BigIntegerField, Case, Count, F, FloatField, Max, Min, Q, QuerySet, Sum, When
+from django.db.models.functions import Cast
 from django.utils import timezone
 
 from collectors.domain import limits, periods
@@ -14,6 +16,7 @@ from collectors.domain.sketches import Sketch
 from collectors.domain.sources import Source
 from collectors.models import Cost, DirtyDay, DirtyHour, Gap, Latency
 from collectors.models.buckets import Resolution
+from collectors.models.completeness import GapKind
 from collectors.services import retention
 
 Row = TypeVar("Row", Cost, Latency)
@@ -126,6 +129,84 @@ def gaps_between(*, gaps: QuerySet[Gap], since: datetime | None, until: datetime
     if until is not None:
         gaps = gaps.filter(covered_from__lte=until)
     return gaps.order_by("-covered_to", "-pk")
+
+
+@dataclass(frozen=True, slots=True)
+class GapLine:
+    """One line of what is known to be missing: a gap, or `gaps` of one kind together.
+
+    `amount` is None where one of them cannot say how much it hides; `database_id` and `database_name` are None where they
+    lie on several databases.
+    """
+
+    database_id: int | None
+    database_name: str | None
+    source: str
+    kind: str
+    amount: int | None
+    covered_from: datetime
+    covered_to: datetime
+    detail: str
+    gaps: int = 1
+
+    @property
+    def description(self) -> str:
+        """Return in words what the kind means."""
+        return GapKind(self.kind).label
+
+
+def gap_lines(gaps: QuerySet[Gap], *, most: int) -> list[GapLine]:
+    """Return the newest `most` gaps one by one, and the older ones together by source and kind: none goes untold."""
+    newest = list(gaps.select_related("database")[: most + 1])
+    lines = [_line(gap) for gap in newest[:most]]
+    return lines + _older(gaps, shown=newest[:most]) if len(newest) > most else lines
+
+
+def _line(gap: Gap) -> GapLine:
+    return GapLine(
+        database_id=gap.database_id,
+        database_name=gap.database.name,
+        source=gap.source,
+        kind=gap.kind,
+        amount=gap.amount,
+        covered_from=gap.covered_from,
+        covered_to=gap.covered_to,
+        detail=gap.detail,
+    )
+
+
+def _older(gaps: QuerySet[Gap], *, shown: list[Gap]) -> list[GapLine]:
+    together = (
+        gaps.exclude(pk__in=[gap.pk for gap in shown])
+        .order_by()
+        .values("source", "kind")
+        .annotate(
+            count=Count("pk"),
+            sized=Count("amount"),
+            # Amounts are what agents say: whole numbers of theirs could be too large to be added up.
+            size=Sum(Cast("amount", FloatField())),
+            begin=Min("covered_from"),
+            end=Max("covered_to"),
+            databases=Count("database_id", distinct=True),
+            one_database=Min("database_id"),
+            one_name=Min("database__name"),
+        )
+        .order_by("-end", "source", "kind")
+    )
+    return [
+        GapLine(
+            database_id=row["one_database"] if row["databases"] == 1 else None,
+            database_name=row["one_name"] if row["databases"] == 1 else None,
+            source=row["source"],
+            kind=row["kind"],
+            amount=int(row["size"]) if row["sized"] == row["count"] else None,
+            covered_from=row["begin"],
+            covered_to=row["end"],
+            detail="" if row["databases"] == 1 else f"on {row['databases']} databases",
+            gaps=row["count"],
+        )
+        for row in together
+    ]
 
 
 def _percentiles(row: dict[str, Any], sketch: Sketch | None) -> dict[str, int | None]:

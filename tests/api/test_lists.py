@@ -7,7 +7,7 @@ import pytest
 from django.utils import timezone
 
 from collectors.domain.sources import Engine
-from collectors.models import Heartbeat
+from collectors.models import Gap, Heartbeat
 from tests.api.callers import content_of, signed_in
 from tests.api.routes import ROUTES, Things
 from tests.cast import Cast, register
@@ -150,6 +150,27 @@ def test_queries_are_listed_with_what_is_missing_from_them(cast: Cast) -> None:
     }
     gap = content["completeness"][0]
     assert (gap["kind"], gap["amount"], gap["database_id"]) == ("lost_rows", 10, cast.collector.database_id)
+
+
+@pytest.mark.parametrize("path", ["queries", "slow-queries"])
+def test_a_hundred_newer_gaps_do_not_hide_lost_rows(cast: Cast, path: str) -> None:
+    send(cast.collector, slow_log(10, 1, lost_rows=10))
+    lost = Gap.objects.get(kind="lost_rows")
+    Gap.objects.bulk_create(
+        Gap(
+            organization_id=lost.organization_id,
+            database_id=lost.database_id,
+            source="slow_log",
+            kind="missed",
+            amount=1,
+            covered_from=lost.covered_from,
+            covered_to=lost.covered_to + timedelta(seconds=number + 1),
+        )
+        for number in range(100)
+    )
+    told = content_of(signed_in(cast.carol).get(path))["completeness"]
+    assert [gap["kind"] for gap in told] == ["missed"] * 100 + ["lost_rows"]
+    assert told[-1]["amount"] == 10
 
 
 @pytest.mark.parametrize(

@@ -24,7 +24,11 @@ SLACK = timedelta(seconds=2)
 
 @dataclass
 class Site:
-    """One server with its load and its agent. `explained` is the most that what was done to it can have cost, in calls."""
+    """One server with its load and its agent.
+
+    `explained` is the most that what was done to it can have cost, in calls; `swallowed` the part of it of which nobody can
+    know: rows that a server had yet to write into its log when it ended.
+    """
 
     target: Target
     server: PostgreSQL | MariaDB
@@ -32,6 +36,7 @@ class Site:
     load: Load
     draw: random.Random
     explained: int = 0
+    swallowed: int = 0
     rotated: float = 0.0
     harmed_at: float = 0.0
     harms: list[tuple[datetime, datetime]] = field(default_factory=list)
@@ -103,6 +108,7 @@ class Site:
         elif not self.target.postgresql:
             # A row is written after the client has its answer: one of each session may never have been.
             self.explained += SESSIONS
+            self.swallowed += SESSIONS
 
     def verdict(self) -> "Verdict":
         """Return what the ledger says, after everything has arrived."""
@@ -116,6 +122,8 @@ class Site:
         missing = self.load.answered.total() - total(stored).calls
         if missing > self.explained:
             faults.append(f"{missing} calls are missing, {self.explained} are explained")
+        if missing > self.swallowed + told(gaps):
+            faults.append(f"{missing} calls are missing, the gaps tell of {told(gaps):.0f}")
         counted = total(truth).calls if self.target.spared else None
         return Verdict(self, total(stored), counted, missing, gaps, faults)
 

@@ -66,6 +66,60 @@ def test_gaps_that_touch_the_period_are_shown(cast: Cast) -> None:
     assert not queries.gaps_between(gaps=Gap.objects.all(), since=now - timedelta(hours=1), until=now).exists()
 
 
+def gap(cast: Cast, kind: str, amount: int | None, *, hours: float, apart: bool = False) -> None:
+    ended = timezone.now() - timedelta(hours=hours)
+    database = cast.warehouse_collector.database if apart else cast.collector.database
+    Gap.objects.create(
+        organization_id=database.organization_id,
+        database=database,
+        source="slow_log",
+        kind=kind,
+        amount=amount,
+        covered_from=ended - timedelta(hours=1),
+        covered_to=ended,
+    )
+
+
+def lines(most: int) -> list[tuple[str | None, str, int | None, int]]:
+    gaps = queries.gaps_between(gaps=Gap.objects.all(), since=None, until=None)
+    return [(line.database_name, line.kind, line.amount, line.gaps) for line in queries.gap_lines(gaps, most=most)]
+
+
+def test_older_gaps_are_told_together_by_kind(cast: Cast) -> None:
+    for amount, hours in ((7, 9), (23, 8), (1, 7), (1, 2), (1, 1)):
+        gap(cast, "missed" if amount == 1 else "lost_rows", amount, hours=hours)
+    one_by_one = [("shop-mysql", "missed", 1, 1)] * 3
+    assert lines(5) == [*one_by_one, ("shop-mysql", "lost_rows", 23, 1), ("shop-mysql", "lost_rows", 7, 1)]
+    assert lines(2) == [*one_by_one[:2], ("shop-mysql", "missed", 1, 1), ("shop-mysql", "lost_rows", 30, 2)]
+    assert lines(0) == [("shop-mysql", "missed", 3, 3), ("shop-mysql", "lost_rows", 30, 2)]
+
+
+def test_gaps_together_cover_all_of_their_time(cast: Cast) -> None:
+    for hours in (9, 5, 3):
+        gap(cast, "missed", 1, hours=hours)
+    (line,) = queries.gap_lines(queries.gaps_between(gaps=Gap.objects.all(), since=None, until=None), most=0)
+    known = sorted(Gap.objects.values_list("covered_from", "covered_to"))
+    assert (line.covered_from, line.covered_to) == (known[0][0], known[-1][1])
+
+
+def test_gaps_together_are_of_unknown_size_where_one_of_them_is(cast: Cast) -> None:
+    gap(cast, "lost_rows", 7, hours=9)
+    gap(cast, "lost_rows", None, hours=8)
+    assert lines(0) == [("shop-mysql", "lost_rows", None, 2)]
+
+
+def test_gaps_of_several_databases_are_told_together_without_a_name(cast: Cast) -> None:
+    gap(cast, "lost_rows", 7, hours=9)
+    gap(cast, "lost_rows", 5, hours=8, apart=True)
+    assert lines(0) == [(None, "lost_rows", 12, 2)]
+
+
+def test_gaps_too_large_to_be_added_up_are_told_still(cast: Cast) -> None:
+    for hours in (9, 8):
+        gap(cast, "lost_rows", 2**63 - 1, hours=hours)
+    assert lines(0) == [("shop-mysql", "lost_rows", 2**64, 2)]
+
+
 def test_totals_come_from_performance_schema_from_its_first_snapshot_on(cast: Cast) -> None:
     rows = [slow_query(age_seconds=0), slow_query(age_seconds=7200), slow_query(age_seconds=7200)]
     send(cast.collector, slow_log(0, 3, queries=rows))

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Final
 
 from dbpower_agent.clock import Instant
@@ -42,13 +42,6 @@ class Poll:
         before = None if previous is None or restarted else previous.facts.slow_queries
         since = None if previous is None else min(previous.facts.now, facts.now)
         return cls(facts, read_at, interval, Window(since, facts.now), before)
-
-    def without_news(self, previous: Poll | None) -> Poll:
-        """Nothing could be read: the next read still has to account for everything since `previous`."""
-        if previous is None:
-            return self
-        counted = replace(self.facts, slow_queries=previous.facts.slow_queries)
-        return replace(self, facts=counted)
 
     def completeness(self, reading: Reading, *, interval_seconds: float, slow_queries: int) -> dict[str, Any]:
         """What is known to be missing. A gap is as large as the server's counter grew beyond the rows found.

@@ -10,7 +10,7 @@ from django.utils import timezone
 
 from collectors.access import Principal, visible_to
 from collectors.admin import signed_in
-from collectors.admin.display import NOTHING, ago, nanoseconds, statement_text
+from collectors.admin.display import NOTHING, nanoseconds, statement_text
 from collectors.domain.roles import Permission
 from collectors.models import Cost, Gap, Latency, MonitoredDatabase
 from collectors.services import queries
@@ -49,8 +49,8 @@ def queries_page(request: HttpRequest) -> HttpResponse:
         "databases": databases,
         "database": database,
         "rows": _rows(principal, database, since, until),
-        "gaps": gaps[:_GAPS_SHOWN],
-        "gap_count": len(gaps),
+        "gaps": gaps,
+        "gap_count": sum(gap.gaps for gap in gaps),
         "shown": _SHOWN,
         "is_fullwidth": "1",
     }
@@ -101,11 +101,8 @@ def _shown(row: dict[str, Any], dearest: int) -> dict[str, Any]:
 
 def _gaps(
     principal: Principal, database: MonitoredDatabase | None, since: datetime, until: datetime
-) -> list[dict[str, Any]]:
-    gaps = visible_to(Gap.objects.select_related("database"), principal)
+) -> list[queries.GapLine]:
+    gaps = visible_to(Gap.objects.all(), principal)
     if database is not None:
         gaps = gaps.filter(database=database)
-    return [
-        {"row": gap, "ended": ago(gap.covered_to)}
-        for gap in queries.gaps_between(gaps=gaps, since=since, until=until)[: _GAPS_SHOWN + 1]
-    ]
+    return queries.gap_lines(queries.gaps_between(gaps=gaps, since=since, until=until), most=_GAPS_SHOWN)

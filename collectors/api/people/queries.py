@@ -102,17 +102,21 @@ class QuerySerializer(serializers.Serializer[Any]):
         return _milliseconds(row["p99_time_ns"])
 
 
-class GapSerializer(serializers.Serializer[Gap]):
-    """Something known to be missing or inexact. `amount` is null when its size cannot be known."""
+class GapSerializer(serializers.Serializer[queries.GapLine]):
+    """Something known to be missing or inexact; `gaps` is more than 1 where several stand together.
 
-    database_id = serializers.IntegerField()
+    `amount` is null when its size cannot be known, `database_id` where the gaps lie on several databases.
+    """
+
+    database_id = serializers.IntegerField(allow_null=True)
     source = serializers.CharField()  # type: ignore[assignment]
     kind = serializers.CharField()
-    description = serializers.CharField(source="get_kind_display")
+    description = serializers.CharField()
     amount = serializers.IntegerField(allow_null=True)
     covered_from = serializers.DateTimeField()
     covered_to = serializers.DateTimeField()
     detail = serializers.CharField()
+    gaps = serializers.IntegerField()
 
 
 class QueryListSerializer(serializers.Serializer[Any]):
@@ -181,7 +185,7 @@ class QueryViewSet(TenantListViewSet[Cost]):
             if name in asked:
                 gaps = gaps.filter(**{lookup: asked[name]})
         found = queries.gaps_between(gaps=gaps, since=since, until=until)
-        return GapSerializer(found[:_MAX_GAPS], many=True).data  # type: ignore[arg-type]
+        return GapSerializer(queries.gap_lines(found, most=_MAX_GAPS), many=True).data  # type: ignore[arg-type]
 
 
 _NARROWING = {"database_id": "database_id", "team_id": "database__team_id", "organization_id": "organization_id"}
@@ -268,7 +272,7 @@ class SlowQueryViewSet(TenantViewSet[SlowQuery]):
         gaps = visible_to(Gap.objects.filter(source=Source.SLOW_LOG), self.principal)
         gaps = narrowed.filters["database_id"].filter(gaps, asked["database_id"])
         found = queries.gaps_between(gaps=gaps, since=asked["since"], until=asked["until"])
-        return GapSerializer(found[:_MAX_GAPS], many=True).data  # type: ignore[arg-type]
+        return GapSerializer(queries.gap_lines(found, most=_MAX_GAPS), many=True).data  # type: ignore[arg-type]
 
 
 def _milliseconds(nanoseconds: int | None) -> float | None:
