@@ -2,18 +2,22 @@
 
 Kombu's own transport writes a message in place, and its reader takes whatever is there: one that comes between the two, or
 after a process was killed between them, finds an empty file, and the worker ends with the error. Here messages appear
-whole or not at all, and what cannot be read is left out. Nothing depends on a single message: tasks are sent again.
+whole or not at all, and so do the bindings of queues; what cannot be read is left out. Nothing depends on a single
+message: tasks are sent again.
 """
 
 import contextlib
+import fcntl
 import logging
 import time
 import uuid
+from collections.abc import Iterator
 from pathlib import Path
 from queue import Empty
 from typing import Any, Final
 
 from kombu.transport import TRANSPORT_ALIASES, filesystem
+from kombu.transport.virtual import BrokerState
 from kombu.utils.encoding import bytes_to_str, str_to_bytes
 from kombu.utils.json import dumps, loads
 
@@ -31,28 +35,35 @@ class Channel(filesystem.Channel):
         super().__init__(*arguments, **members)  # type: ignore[no-untyped-call]
         self._tidy_up()
 
-    def get_table(self, exchange: str) -> Any:
-        """Return the queues bound to an exchange; none where the file is damaged or being written."""
+    def get_table(self, exchange: str) -> list[Any]:
+        """Return the queues bound to an exchange; none where nothing can be read of them."""
         try:
-            return super().get_table(exchange)  # type: ignore[no-untyped-call]
-        except ValueError:
+            rows = loads(self._exchange_file(exchange).read_bytes().decode())  # type: ignore[no-untyped-call]
+        except FileNotFoundError:
             return []
-
-    def _queue_bind(self, exchange: str, *binding: Any) -> None:
-        try:
-            super()._queue_bind(exchange, *binding)  # type: ignore[no-untyped-call]
         except ValueError:
             _logger.warning("the bindings of %s were damaged and are made anew", exchange or "the default exchange")
-            self._exchange_file(exchange).unlink(missing_ok=True)  # type: ignore[no-untyped-call]
-            super()._queue_bind(exchange, *binding)  # type: ignore[no-untyped-call]
+            return []
+        return [filesystem.exchange_queue_t(*row) for row in rows]
+
+    def _queue_bind(self, exchange: str, routing_key: str, pattern: str, queue: str) -> None:
+        # Kombu's own empties the file before it holds the lock: who looks then finds no queue, and drops the message.
+        with self._bindings_locked():
+            bound, binding = self.get_table(exchange), filesystem.exchange_queue_t(routing_key, pattern or "", queue)
+            if binding not in bound:
+                _appear(self._exchange_file(exchange), dumps([binding, *bound]))  # type: ignore[no-untyped-call]
+
+    @contextlib.contextmanager
+    def _bindings_locked(self) -> Iterator[None]:
+        folder = Path(self.control_folder)
+        folder.mkdir(parents=True, exist_ok=True)
+        with (folder / "bindings.lock").open("w") as lock:
+            fcntl.flock(lock, fcntl.LOCK_EX)
+            yield
 
     def _put(self, queue: str, payload: Any, **_: Any) -> None:  # type: ignore[override]
         folder = Path(self.data_folder_out)
-        name = f"{time.monotonic_ns():020d}_{uuid.uuid4().hex}.{queue}.msg"
-        # No reader looks for names that end like this.
-        unfinished = folder / f"{name}.unfinished"
-        unfinished.write_bytes(str_to_bytes(dumps(payload)))
-        unfinished.replace(folder / name)
+        _appear(folder / f"{time.monotonic_ns():020d}_{uuid.uuid4().hex}.{queue}.msg", dumps(payload))
 
     def _get(self, queue: str, timeout: float | None = None) -> Any:  # noqa: ARG002 - the caller waits
         for path in sorted(Path(self.data_folder_in).glob(f"*.{queue}.msg")):
@@ -88,6 +99,19 @@ class Transport(filesystem.Transport):
     """Kombu's file transport with these messages."""
 
     Channel = Channel
+
+    def __init__(self, client: Any, **members: Any) -> None:
+        super().__init__(client, **members)  # type: ignore[no-untyped-call]
+        # Kombu shares this in the process: a thread would take for bound what another is about to bind, and lose messages.
+        self.state = BrokerState()
+
+
+def _appear(path: Path, content: Any) -> None:
+    """Let a file appear whole, or take the place of another."""
+    # No reader looks for names that end like this.
+    unfinished = path.with_name(f"{path.name}.{uuid.uuid4().hex}.unfinished")
+    unfinished.write_bytes(str_to_bytes(content))
+    unfinished.replace(path)
 
 
 def register() -> None:

@@ -14,15 +14,12 @@ from typing import Any
 
 import pytest
 from kombu import Connection
-from kombu.transport.virtual import BrokerState
 
 from dbpower import embedded_broker
 
 
 @pytest.fixture
-def folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
-    # Kombu remembers for the whole process what it has declared: here each folder is a broker of its own.
-    monkeypatch.setattr(embedded_broker.Transport, "global_state", BrokerState())
+def folder(tmp_path: Path) -> Path:
     for name in ("messages", "control"):
         (tmp_path / name).mkdir()
     return tmp_path
@@ -120,6 +117,28 @@ def test_several_readers_and_writers_lose_and_double_nothing(folder: Path) -> No
     for thread in readers:
         thread.join()
     assert Counter(found) == Counter(f"{name} {number}" for name in "abc" for number in range(100))
+
+
+def test_queues_that_are_bound_at_once_are_all_bound(folder: Path) -> None:
+    names = [f"queue{number}" for number in range(8)]
+    together = threading.Barrier(len(names))
+
+    def bind(name: str) -> None:
+        with connect(folder) as connection:
+            channel = connection.default_channel
+            together.wait()
+            for number in range(20):
+                channel._queue_bind(f"exchange{number}", name, "", name)
+
+    threads = [threading.Thread(target=bind, args=(name,)) for name in names]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    with connect(folder) as connection:
+        for number in range(20):
+            bound = connection.default_channel.get_table(f"exchange{number}")
+            assert sorted(queue for _, _, queue in bound) == names
 
 
 WRITER = """
