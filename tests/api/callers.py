@@ -14,7 +14,6 @@ V1 = "/api/v1/"
 # One for all: each new one would load the middleware anew, which looks for static files first.
 _CLIENT = Client()
 PEOPLE = ("root", "alice", "bob", "carol", "dave", "mallory")
-CALLERS = (*PEOPLE, "anonymous", "key")
 
 
 @dataclass
@@ -77,7 +76,7 @@ def with_key(key: str) -> Caller:
 
 
 def caller(cast: Cast, name: str) -> Caller:
-    """Return one of CALLERS."""
+    """Return a person of the cast, the agent of its collector (`key`), or `anonymous`."""
     if name == "anonymous":
         return ANYBODY
     return with_key(cast.key) if name == "key" else signed_in(getattr(cast, name))

@@ -1,4 +1,4 @@
-"""Every route of the API with a body that it takes and what each caller of the cast is answered.
+"""Every route of the API with a body that it takes.
 
 The rows that addresses and bodies name belong to the team Shop of Example GmbH.
 """
@@ -12,6 +12,7 @@ from django.utils import timezone
 from collectors.domain.commands import CommandType
 from collectors.models import AuditEntry, Membership, SlowQuery
 from collectors.services.commands import request_command
+from tests.access.matrix import API
 from tests.cast import PASSWORD, SOMEBODY, Cast
 from tests.services.uploading import send, slow_log
 
@@ -46,12 +47,21 @@ def things(cast: Cast) -> Things:
 
 @dataclass(frozen=True)
 class Route:
-    """One operation: the statuses follow the order of `callers.CALLERS`."""
+    """One operation. What it answers whom stands in tests/access/matrix/api.txt."""
 
     method: str
     template: str
-    statuses: tuple[int, ...]
     body: Body | None = None
+
+    @property
+    def answers(self) -> dict[str, int]:
+        """The status that each caller of the table gets."""
+        return API[str(self)]
+
+    @property
+    def for_agents(self) -> bool:
+        """Whether a collector key opens it, and no token."""
+        return self.answers["key"] == 200 and self.answers["root"] == 401
 
     def path(self, ids: dict[str, int]) -> str:
         """Return the address with ids in the place of its parameters."""
@@ -65,16 +75,6 @@ class Route:
         return f"{self.method} {self.template}"
 
 
-def _row(method: str, template: str, statuses: str, body: Body | None = None) -> Route:
-    return Route(method, template, tuple(map(int, statuses.split())), body)
-
-
-#                                                root alice bob carol dave mallory anonymous key
-LISTED = "200 200 200 200 200 200 401 401"
-OWN_TEAM = "200 200 200 404 404 404 401 401"
-OWN_TEAM_WITH_USERS = "200 200 200 200 404 404 401 401"
-ACCEPTED = "202 202 202 404 404 404 401 401"
-AGENT = "401 401 401 401 401 401 401 200"
 COMMANDS = "collectors/{collector_pk}/commands"
 
 
@@ -96,59 +96,56 @@ def _name(_: Things) -> Any:
 
 
 ROUTES = [
-    _row("GET", "audit", LISTED),
-    _row("GET", "audit/{id}", "200 200 404 404 404 404 401 401"),
-    _row("POST", "auth/logout", "204 204 204 204 204 204 401 401", lambda t: {}),
-    _row("POST", "auth/token", "200 " * 8, lambda t: {"email": "bob@example.org", "password": PASSWORD}),
-    _row("POST", "auth/token/refresh", "401 " * 8, lambda t: {"refresh": "x"}),
-    _row("GET", "collectors", LISTED),
-    _row("POST", "collectors/register", "201 201 201 403 400 400 401 401", _collector),
-    _row("GET", "collectors/{id}", OWN_TEAM),
-    _row("PATCH", "collectors/{id}", OWN_TEAM, _name),
-    _row("DELETE", "collectors/{id}", "204 204 204 404 404 404 401 401"),
-    _row("POST", "collectors/{id}/start", ACCEPTED, lambda t: {}),
-    _row("POST", "collectors/{id}/stop", ACCEPTED, lambda t: {}),
-    _row("POST", "collectors/{id}/collect", ACCEPTED, lambda t: {}),
-    _row("POST", "collectors/{id}/rotate-key", OWN_TEAM, lambda t: {}),
-    _row("GET", COMMANDS, OWN_TEAM),
-    _row("GET", COMMANDS + "/{id}", OWN_TEAM),
-    _row("POST", COMMANDS + "/{id}/cancel", OWN_TEAM, lambda t: {}),
-    _row("GET", "collectors/{collector_pk}/status-changes", OWN_TEAM),
-    _row("POST", "collectors/{collector_pk}/heartbeat", AGENT, lambda t: {"stats": {"queries_collected": 1}}),
-    _row("POST", COMMANDS + "/{command_pk}/execute", AGENT, lambda t: {"success": True, "result": {}}),
-    _row("POST", "queries/bulk", AGENT, lambda t: {"queries": [{"query": "select 1"}]}),
-    _row("GET", "databases", LISTED),
-    _row("GET", "databases/{id}", OWN_TEAM_WITH_USERS),
-    _row("PATCH", "databases/{id}", "200 200 200 403 404 404 401 401", _name),
-    _row("DELETE", "databases/{id}", "409 409 409 403 404 404 401 401"),
-    _row("GET", "memberships", LISTED),
-    _row("POST", "memberships", "201 201 403 403 403 400 401 401", _membership),
-    _row("GET", "memberships/{id}", OWN_TEAM),
-    _row("PATCH", "memberships/{id}", "200 200 403 404 404 404 401 401", lambda t: {"role": "TEAM_LEAD"}),
-    _row("DELETE", "memberships/{id}", "204 204 403 404 404 404 401 401"),
-    _row("GET", "organizations", LISTED),
-    _row("POST", "organizations", "201 403 403 403 403 403 401 401", _name),
-    _row("GET", "organizations/{id}", "200 200 200 200 200 404 401 401"),
-    _row("PATCH", "organizations/{id}", "200 200 403 403 403 404 401 401", _name),
-    _row("DELETE", "organizations/{id}", "409 403 403 403 403 404 401 401"),
-    _row("GET", "queries", LISTED),
-    _row("GET", "slow-queries", LISTED),
-    _row("GET", "slow-queries/{id}", OWN_TEAM_WITH_USERS),
-    _row("GET", "teams", LISTED),
-    _row("POST", "teams", "201 201 403 403 403 400 401 401", _team),
-    _row("GET", "teams/{id}", OWN_TEAM_WITH_USERS),
-    _row("PATCH", "teams/{id}", "200 200 403 403 404 404 401 401", _name),
-    _row("DELETE", "teams/{id}", "409 409 403 403 404 404 401 401"),
-    _row("GET", "users", LISTED),
-    _row(
-        "POST", "users", "201 403 403 403 403 403 401 401", lambda t: {"email": "n@example.org", "password": PASSWORD}
-    ),
-    _row("GET", "users/{id}", OWN_TEAM),
-    _row("PATCH", "users/{id}", "200 403 403 404 404 404 401 401", _name),
-    _row(
+    Route("GET", "audit"),
+    Route("GET", "audit/{id}"),
+    Route("POST", "auth/logout", lambda t: {}),
+    Route("POST", "auth/token", lambda t: {"email": "bob@example.org", "password": PASSWORD}),
+    Route("POST", "auth/token/refresh", lambda t: {"refresh": "x"}),
+    Route("GET", "collectors"),
+    Route("POST", "collectors/register", _collector),
+    Route("GET", "collectors/{id}"),
+    Route("PATCH", "collectors/{id}", _name),
+    Route("DELETE", "collectors/{id}"),
+    Route("POST", "collectors/{id}/start", lambda t: {}),
+    Route("POST", "collectors/{id}/stop", lambda t: {}),
+    Route("POST", "collectors/{id}/collect", lambda t: {}),
+    Route("POST", "collectors/{id}/rotate-key", lambda t: {}),
+    Route("GET", COMMANDS),
+    Route("GET", COMMANDS + "/{id}"),
+    Route("POST", COMMANDS + "/{id}/cancel", lambda t: {}),
+    Route("GET", "collectors/{collector_pk}/status-changes"),
+    Route("POST", "collectors/{collector_pk}/heartbeat", lambda t: {"stats": {"queries_collected": 1}}),
+    Route("POST", COMMANDS + "/{command_pk}/execute", lambda t: {"success": True, "result": {}}),
+    Route("POST", "queries/bulk", lambda t: {"queries": [{"query": "select 1"}]}),
+    Route("GET", "databases"),
+    Route("GET", "databases/{id}"),
+    Route("PATCH", "databases/{id}", _name),
+    Route("DELETE", "databases/{id}"),
+    Route("GET", "memberships"),
+    Route("POST", "memberships", _membership),
+    Route("GET", "memberships/{id}"),
+    Route("PATCH", "memberships/{id}", lambda t: {"role": "TEAM_LEAD"}),
+    Route("DELETE", "memberships/{id}"),
+    Route("GET", "organizations"),
+    Route("POST", "organizations", _name),
+    Route("GET", "organizations/{id}"),
+    Route("PATCH", "organizations/{id}", _name),
+    Route("DELETE", "organizations/{id}"),
+    Route("GET", "queries"),
+    Route("GET", "slow-queries"),
+    Route("GET", "slow-queries/{id}"),
+    Route("GET", "teams"),
+    Route("POST", "teams", _team),
+    Route("GET", "teams/{id}"),
+    Route("PATCH", "teams/{id}", _name),
+    Route("DELETE", "teams/{id}"),
+    Route("GET", "users"),
+    Route("POST", "users", lambda t: {"email": "n@example.org", "password": PASSWORD}),
+    Route("GET", "users/{id}"),
+    Route("PATCH", "users/{id}", _name),
+    Route(
         "POST",
         "users/me/password",
-        "204 204 204 204 204 204 401 401",
         lambda t: {"current_password": PASSWORD, "password": f"{PASSWORD} {timezone.now():%Y}"},
     ),
 ]

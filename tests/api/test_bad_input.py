@@ -12,7 +12,7 @@ from django.db import connection
 
 from collectors.domain import limits
 from collectors.models import AuditEntry, Heartbeat
-from tests.api.callers import ANYBODY, CALLERS, Caller, caller, content_of, is_error, signed_in, with_key
+from tests.api.callers import ANYBODY, Caller, caller, content_of, is_error, signed_in, with_key
 from tests.api.routes import ROUTES, Route, Things
 from tests.services.uploading import slow_log, snapshot, statement
 
@@ -50,8 +50,7 @@ UNREADABLE: dict[str, bytes] = {
 
 def permitted(route: Route, prepared: Things) -> Caller:
     """Return a caller whom the route would let in."""
-    agents = route.statuses[0] == 401 and route.statuses[-1] == 200
-    return caller(prepared.cast, "key" if agents else CALLERS[0])
+    return caller(prepared.cast, "key" if route.for_agents else "root")
 
 
 def everything() -> dict[str, Any]:
@@ -130,7 +129,7 @@ OPTIONAL = {"collectors/register": {"config"}, "memberships": {"team_id"}}
 
 
 @pytest.mark.parametrize(
-    "route", [route for route in WITH_BODY if route.method == "POST" and 201 in route.statuses], ids=str
+    "route", [route for route in WITH_BODY if route.method == "POST" and route.answers["root"] == 201], ids=str
 )
 def test_what_is_required_to_create_is_named_when_it_is_missing(route: Route, prepared: Things) -> None:
     sender, path = permitted(route, prepared), route.path(prepared.ids)
@@ -378,7 +377,7 @@ QUERY_STRINGS = [
 
 
 @pytest.mark.parametrize(
-    "route", [route for route in ROUTES if route.statuses[0] == 200 and route.method == "GET"], ids=str
+    "route", [route for route in ROUTES if route.answers["root"] == 200 and route.method == "GET"], ids=str
 )
 def test_no_query_string_breaks_a_list(route: Route, prepared: Things) -> None:
     root, path = signed_in(prepared.cast.root), route.path(prepared.ids)
