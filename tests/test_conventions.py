@@ -27,7 +27,7 @@ COMMANDS = sorted(path.stem for path in (REPOSITORY / "collectors/management/com
 # Rows that no person asks for: what uploads are applied under, and what the product keeps of itself.
 NOBODYS = {
     *("ControlPlane", "DirtyDay", "DirtyHour", "LogCursor"),
-    *("LoginSession", "ReceivedUpload", "SnapshotBaseline", "SnapshotPart"),
+    *("LoginSession", "LoginThrottle", "ReceivedUpload", "SnapshotBaseline", "SnapshotPart"),
 }
 
 

@@ -17,7 +17,7 @@ from unfold.sites import UnfoldAdminSite
 from collectors.admin import signed_in
 from collectors.models import AuditEntry
 from collectors.services import logins, people
-from collectors.services.errors import Refused
+from collectors.services.errors import Refused, TooManyAttempts
 
 _SHOWN_PER_TABLE: Final = 20
 _RECENT: Final = 10
@@ -32,14 +32,31 @@ class SignInForm(AuthenticationForm):
         "invalid_login": "The e-mail address or the password is not right, or the account belongs to no organization.",
     }
 
+    retry_after_seconds = 0
+
     def clean(self) -> dict[str, Any]:
-        """Sign in, or refuse and record it."""
+        """Sign in, or refuse and record it. The same attempts are counted here as in the API."""
+        email, password = self.cleaned_data.get("username"), self.cleaned_data.get("password")
+        if email is None or not password or self.request is None:
+            return self.cleaned_data
+        actor = signed_in.actor(self.request)
         try:
-            return super().clean()
+            self.user_cache = logins.check_credentials(email=email, password=password, actor=actor)
+        except TooManyAttempts as refusal:
+            self.retry_after_seconds = refusal.retry_after_seconds
+            raise ValidationError(str(refusal), code=refusal.code) from refusal
+        if self.user_cache is None:
+            raise self.get_invalid_login_error()
+        self.confirm_login_allowed(self.user_cache)
+        return self.cleaned_data
+
+    def confirm_login_allowed(self, user: Any) -> None:
+        """Refuse somebody who belongs nowhere, in the same words, and record it."""
+        try:
+            super().confirm_login_allowed(user)
         except ValidationError:
-            email = self.cleaned_data.get("username", "")
             if self.request is not None:
-                logins.record_refused(email=email, actor=signed_in.actor(self.request))
+                logins.record_refused(email=user.email, actor=signed_in.actor(self.request))
             raise
 
 
@@ -47,6 +64,16 @@ class OwnPasswordForm(AdminOwnPasswordChangeForm):
     """One's own new password, set by the service that also ends all other logins."""
 
     request: HttpRequest
+
+    def clean_old_password(self) -> str:
+        """Check the present password; guesses are counted like those of somebody who signs in."""
+        password: str = self.cleaned_data["old_password"]
+        try:
+            if logins.check_own_password(user=self.user, password=password, actor=signed_in.actor(self.request)):
+                return password
+        except TooManyAttempts as refusal:
+            raise ValidationError(str(refusal), code=refusal.code) from refusal
+        raise ValidationError(self.error_messages["password_incorrect"], code="password_incorrect")
 
     def save(self, commit: bool = True) -> Any:  # noqa: FBT001, ARG002
         """Set the password; tokens and other sessions are void from now on."""
@@ -59,9 +86,14 @@ class OwnPasswordView(PasswordChangeView):
 
     form_class = OwnPasswordForm
 
+    def get_form(self, form_class: Any = None) -> Any:
+        """Return the form, which records who asks."""
+        form: Any = super().get_form(form_class)
+        form.request = self.request
+        return form
+
     def form_valid(self, form: Any) -> HttpResponse:
         """Change it, or say why not. This session goes on."""
-        form.request = self.request
         try:
             user = form.save()
         except Refused as refusal:
@@ -90,6 +122,15 @@ class ConsoleSite(UnfoldAdminSite):
         from collectors.admin.pages.queries import queries_page
 
         return [path("queries/", self.admin_view(queries_page), name="queries")]
+
+    def login(self, request: HttpRequest, extra_context: dict[str, Any] | None = None) -> HttpResponse:
+        """Sign in; somebody who tried too often is told when to come back."""
+        response: HttpResponse = super().login(request, extra_context)
+        form = (getattr(response, "context_data", None) or {}).get("form")
+        if isinstance(form, SignInForm) and form.retry_after_seconds:
+            response.status_code = 429
+            response["Retry-After"] = str(form.retry_after_seconds)
+        return response
 
     def index(self, request: HttpRequest, extra_context: dict[str, Any] | None = None) -> TemplateResponse:
         """Show where to go, and what the signed-in person did last, as far as that is still theirs to see."""

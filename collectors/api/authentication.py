@@ -4,6 +4,7 @@ from typing import Any
 
 from django.http import HttpRequest
 from django.utils import timezone
+from django.utils.crypto import constant_time_compare
 from drf_spectacular.extensions import OpenApiAuthenticationExtension
 from rest_framework.authentication import BaseAuthentication
 from rest_framework.exceptions import AuthenticationFailed
@@ -53,7 +54,10 @@ def open_session(token: Token) -> LoginSession | None:
     if type(session_id) is not int:
         return None
     open_sessions = LoginSession.objects.filter(ended_at=None, expires_at__gt=timezone.now(), user__is_active=True)
-    return open_sessions.select_related("user").filter(pk=session_id, user_id=token.get("user_id")).first()
+    session = open_sessions.select_related("user").filter(pk=session_id, user_id=token.get("user_id")).first()
+    if session is None or not constant_time_compare(session.auth_hash, session.user.get_session_auth_hash()):
+        return None
+    return session
 
 
 def presented_key(request: Request) -> ParsedKey:

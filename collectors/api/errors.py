@@ -9,7 +9,7 @@ from rest_framework import exceptions, status
 from rest_framework.response import Response
 from rest_framework.views import exception_handler
 
-from collectors.services.errors import Conflict, Refused
+from collectors.services.errors import Conflict, Refused, TooManyAttempts
 
 _logger = logging.getLogger(__name__)
 
@@ -60,6 +60,9 @@ def server_error(request: HttpRequest) -> JsonResponse:  # noqa: ARG001 - Django
 
 
 def _refused(exc: Refused) -> Response:
+    if isinstance(exc, TooManyAttempts):
+        headers = {"Retry-After": str(exc.retry_after_seconds)}
+        return Response(body(str(exc), exc.code), status=status.HTTP_429_TOO_MANY_REQUESTS, headers=headers)
     if isinstance(exc, Conflict):
         return Response({**body(str(exc), exc.code), **exc.state}, status=status.HTTP_409_CONFLICT)
     return Response(body(str(exc), exc.code, exc.errors), status=status.HTTP_400_BAD_REQUEST)

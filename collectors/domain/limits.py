@@ -57,3 +57,11 @@ UPLOAD_MEMORY_DAYS: Final = 7
 PAGE_SIZE: Final = 50
 MAX_PAGE_SIZE: Final = 500
 MAX_PAGE_OFFSET: Final = 100_000
+
+# Signing in. Attempts that were not good, within one window: of one account from one network (an IPv4 address, an IPv6 /64),
+# of a network at all accounts, and of an account from all networks. NIST SP 800-63B 5.2.2 allows 100 for an account.
+LOGIN_WINDOW_SECONDS: Final = 900
+LOGIN_ATTEMPTS_PER_PAIR: Final = 10
+LOGIN_ATTEMPTS_PER_NETWORK: Final = 100
+LOGIN_ATTEMPTS_PER_ACCOUNT: Final = 100
+LOGIN_NETWORK_KNOWN_DAYS: Final = 30

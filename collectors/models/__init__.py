@@ -11,6 +11,7 @@ from collectors.models.fingerprints import Fingerprint
 from collectors.models.heartbeats import Heartbeat
 from collectors.models.leases import Lease
 from collectors.models.ledger_audits import LedgerAudit
+from collectors.models.login_throttles import LoginThrottle
 from collectors.models.memberships import Membership
 from collectors.models.organizations import Organization
 from collectors.models.sessions import LoginSession
@@ -38,6 +39,7 @@ __all__ = [
     "LedgerAudit",
     "LogCursor",
     "LoginSession",
+    "LoginThrottle",
     "Membership",
     "MonitoredDatabase",
     "Organization",

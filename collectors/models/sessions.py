@@ -15,6 +15,8 @@ class LoginSession(models.Model):
 
     user = models.ForeignKey(User, on_delete=models.CASCADE, related_name="login_sessions")
     refresh_id = models.CharField(max_length=32)
+    # The person's session hash when the login was opened: a new password, by whatever way, makes it another one.
+    auth_hash = models.CharField(max_length=64, default="")
     address = models.CharField(max_length=45, blank=True)
     created_at = models.DateTimeField(db_default=Now())
     expires_at = models.DateTimeField()

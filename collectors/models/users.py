@@ -1,10 +1,13 @@
 """People who sign in."""
 
+from collections.abc import Iterator
 from typing import Any, ClassVar
 
+from django.conf import settings
 from django.contrib.auth.base_user import AbstractBaseUser, BaseUserManager
 from django.db import models
 from django.db.models.functions import Lower, Now
+from django.utils.crypto import salted_hmac
 
 
 class UserManager(BaseUserManager["User"]):
@@ -39,6 +42,8 @@ class User(AbstractBaseUser):
     is_active = models.BooleanField(default=True, help_text="Whoever is not active cannot sign in.")
     is_superuser = models.BooleanField("SUPER_ADMIN", default=False)
     created_at = models.DateTimeField(db_default=Now(), editable=False)
+    # Raised to end all logins: what a login was opened with no longer fits.
+    login_version = models.PositiveIntegerField(default=0, editable=False)
 
     objects: ClassVar[UserManager] = UserManager()
 
@@ -59,6 +64,19 @@ class User(AbstractBaseUser):
     def is_staff(self) -> bool:
         """Whether the admin lets the user in: everyone who belongs somewhere; what each sees there is scoped."""
         return self.is_superuser or self.memberships.exists()
+
+    def get_session_auth_hash(self) -> str:
+        """Return what logins are opened with: another one after a new password, and once all logins were ended."""
+        return self._login_hash()
+
+    def get_session_auth_fallback_hash(self) -> Iterator[str]:
+        """Return the same for former secret keys."""
+        for secret in settings.SECRET_KEY_FALLBACKS:
+            yield self._login_hash(secret)
+
+    def _login_hash(self, secret: str | bytes | None = None) -> str:
+        state = f"{self.login_version} {self.password}"
+        return salted_hmac("dbpower.login", state, secret=secret, algorithm="sha256").hexdigest()
 
     def has_perm(self, perm: str, obj: object = None) -> bool:  # noqa: ARG002 - Django's signature
         """Tell whether the user has one of Django's own permissions; ours are asked for in `collectors.access`."""

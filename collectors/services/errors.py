@@ -16,3 +16,15 @@ class Conflict(Refused):
     def __init__(self, message: str, *, code: str, state: dict[str, object] | None = None) -> None:
         super().__init__(message, code=code)
         self.state = state or {}
+
+
+class TooManyAttempts(Refused):
+    """Somebody tried too often. `retry_after_seconds` says when to try again."""
+
+    def __init__(self, *, retry_after_seconds: int) -> None:
+        minutes = -(-retry_after_seconds // 60)
+        super().__init__(
+            f"Too many attempts to sign in. Try again in {minutes} minute{'s' if minutes > 1 else ''}.",
+            code="throttled",
+        )
+        self.retry_after_seconds = retry_after_seconds

@@ -1,12 +1,18 @@
 """Logins of people through the API: opened, carried on, ended."""
 
+import logging
 import secrets
 from datetime import timedelta
 
+from django.contrib.auth import authenticate
 from django.db.models.functions import Now
 
 from collectors.domain.actors import Actor
-from collectors.models import AuditEntry, LoginSession
+from collectors.models import AuditEntry, LoginSession, LoginThrottle, User
+from collectors.services import login_throttles
+from collectors.services.errors import TooManyAttempts
+
+_logger = logging.getLogger(__name__)
 
 
 def new_refresh_id() -> str:
@@ -14,9 +20,46 @@ def new_refresh_id() -> str:
     return secrets.token_hex(16)
 
 
-def open_login(*, user_id: int, refresh_id: str, lifetime: timedelta, actor: Actor) -> LoginSession:
+def check_credentials(*, email: str, password: str, actor: Actor) -> User | None:
+    """Return the active account that has this address and password, or None; a refusal is written into the audit.
+
+    Raises `TooManyAttempts`, without a look at the password.
+    """
+    _admit(email, actor)
+    user = authenticate(None, username=email, password=password)
+    if not isinstance(user, User):
+        record_refused(email=email, actor=actor)
+        return None
+    login_throttles.take_back(email=email, address=actor.address)
+    return user
+
+
+def check_own_password(*, user: User, password: str, actor: Actor) -> bool:
+    """Tell whether that is the password of the signed-in person: a stolen login must not be a place to guess it.
+
+    Raises `TooManyAttempts`.
+    """
+    _admit(user.email, actor)
+    if not user.check_password(password):
+        record_refused(email=user.email, actor=actor)
+        return False
+    login_throttles.take_back(email=user.email, address=actor.address)
+    return True
+
+
+def _admit(email: str, actor: Actor) -> None:
+    try:
+        login_throttles.admit(email=email, address=actor.address)
+    except TooManyAttempts:
+        _logger.warning("Too many attempts to sign in from %s.", actor.address or "an unknown address")
+        raise
+
+
+def open_login(*, user: User, refresh_id: str, lifetime: timedelta, actor: Actor) -> LoginSession:
     """Open a login, whose first refresh token has that id."""
-    session = LoginSession(user_id=user_id, refresh_id=refresh_id, address=actor.address)
+    session = LoginSession(
+        user=user, refresh_id=refresh_id, address=actor.address, auth_hash=user.get_session_auth_hash()
+    )
     session.expires_at = Now() + lifetime
     session.save(force_insert=True)
     return session
@@ -43,6 +86,7 @@ def record_refused(*, email: str, actor: Actor) -> None:
 
 
 def forget_expired() -> int:
-    """Remove logins that ended or expired more than a month ago; return how many rows went."""
+    """Remove logins that ended or expired more than a month ago, and old attempts; return how many rows of logins went."""
     month = timedelta(days=30)
+    LoginThrottle.forget()
     return LoginSession.objects.filter(expires_at__lt=Now() - month).delete()[0]

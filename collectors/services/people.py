@@ -7,6 +7,7 @@ from typing import Any
 from django.contrib.auth import password_validation
 from django.core.exceptions import ValidationError
 from django.db import IntegrityError, transaction
+from django.db.models import F
 
 from collectors.domain.actors import Actor
 from collectors.domain.roles import Role
@@ -116,7 +117,7 @@ def create_user(*, email: str, password: str | None, name: str = "", is_superuse
 
 @transaction.atomic
 def change_user(*, user: User, changes: dict[str, Any], actor: Actor) -> User:
-    """Change a person's name, address, password or state. A new password, or losing the account, ends all logins.
+    """Change a person's name, address, password or state. A new password or role, or losing the account, ends all logins.
 
     Raises `Refused` for a bad password, or when nobody would be left to administer the installation.
     """
@@ -131,7 +132,7 @@ def change_user(*, user: User, changes: dict[str, Any], actor: Actor) -> User:
         user.set_password(password)
     with _unique("There is an account with this e-mail address."):
         user.save(update_fields=[*changes, *(["password"] if password is not None else [])])
-    if password is not None or changes.get("is_active") is False:
+    if password is not None or changes.get("is_active") is False or "is_superuser" in changes:
         end_logins(user=user)
     after = {**changes, **({"password": "changed"} if password is not None else {})}
     audit.record(actor=actor, action="user.change", row=user, organization_id=None, before=before, after=after)
@@ -139,8 +140,10 @@ def change_user(*, user: User, changes: dict[str, Any], actor: Actor) -> User:
 
 
 def end_logins(*, user: User) -> None:
-    """End every login of the person: all access and refresh tokens are void from the next request."""
+    """End every login of the person, in API and admin: tokens and sessions are void from the next request."""
     LoginSession.objects.filter(user=user).delete()
+    User.objects.filter(pk=user.pk).update(login_version=F("login_version") + 1)
+    user.refresh_from_db(fields=["login_version"])
 
 
 def check_password(password: str, user: User) -> None:
@@ -184,13 +187,19 @@ def add_membership(
 
 @transaction.atomic
 def change_membership(*, membership: Membership, role: Role, actor: Actor) -> Membership:
-    """Give a membership another role. Raises `Refused` when it does not fit, or nobody would administer the organization."""
+    """Give a membership another role; the person signs in anew.
+
+    Raises `Refused` when the role does not fit, or when nobody would administer the organization.
+    """
     _check_fit(membership.organization, membership.team, role)
     if role != Role.ORG_ADMIN:
         _keep_an_admin(membership)
+    if role == membership.role:
+        return membership
     before = {"role": membership.role}
     membership.role = role
     membership.save(update_fields=["role"])
+    end_logins(user=membership.user)
     audit.record(
         actor=actor,
         action="membership.change",
@@ -204,7 +213,7 @@ def change_membership(*, membership: Membership, role: Role, actor: Actor) -> Me
 
 @transaction.atomic
 def remove_membership(*, membership: Membership, actor: Actor) -> None:
-    """Take a role away. Raises `Refused` when nobody would administer the organization."""
+    """Take a role away; the person signs in anew. Raises `Refused` when nobody would administer the organization."""
     _keep_an_admin(membership)
     audit.record(
         actor=actor,
@@ -213,6 +222,7 @@ def remove_membership(*, membership: Membership, actor: Actor) -> None:
         organization_id=membership.organization_id,
         before={"user": membership.user.email, "team_id": membership.team_id, "role": membership.role},
     )
+    end_logins(user=membership.user)
     membership.delete()
 
 

@@ -7,8 +7,10 @@ from django.test import Client
 from django.urls import reverse
 from django.utils import timezone
 
+from collectors.domain import limits
 from collectors.models import AuditEntry, LoginSession, Membership, Organization, Team, User
 from tests.admin.conftest import Visit
+from tests.api.callers import ANYBODY
 from tests.cast import PASSWORD, Cast
 
 REFUSED = "The e-mail address or the password is not right, or the account belongs to no organization."
@@ -106,13 +108,17 @@ def test_the_last_administrator_stays(cast: Cast, visit: Visit) -> None:
     assert Membership.objects.filter(pk=membership.pk).exists()
 
 
-def test_a_changed_role_counts_from_the_next_page(cast: Cast, visit: Visit) -> None:
+def test_a_changed_role_ends_the_session_and_counts_from_the_next_one(cast: Cast, visit: Visit) -> None:
     carol = visit(cast.carol)
     assert carol.get(reverse("admin:collectors_collector_changelist")).status_code == 403
     membership = cast.carol.memberships.get()
     path = reverse("admin:collectors_membership_change", args=[membership.pk])
     assert visit(cast.alice).post(path, {"role": "TEAM_LEAD"}).status_code == 302
-    assert carol.get(reverse("admin:collectors_collector_changelist")).status_code == 200
+    assert carol.get(reverse("admin:index")).status_code == 302
+    assert (
+        visit(User.objects.get(pk=cast.carol.pk)).get(reverse("admin:collectors_collector_changelist")).status_code
+        == 200
+    )
 
 
 def test_accounts_are_super_admins(cast: Cast, visit: Visit) -> None:
@@ -212,6 +218,27 @@ def test_a_new_own_password_ends_every_other_login(cast: Cast, visit: Visit) -> 
 def test_a_wrong_old_password_changes_nothing(cast: Cast, visit: Visit) -> None:
     body = {"old_password": "wrong", "new_password1": "quite another phrase", "new_password2": "quite another phrase"}
     assert visit(cast.carol).post(reverse("admin:password_change"), body).status_code == 200
+    assert User.objects.get(pk=cast.carol.pk).check_password(PASSWORD)
+
+
+def test_signing_in_is_throttled_together_with_the_api(cast: Cast) -> None:
+    form = {"username": "carol@example.org", "password": "wrong"}
+    for _ in range(limits.LOGIN_ATTEMPTS_PER_PAIR - 1):
+        assert Client().post("/admin/login/", form).status_code == 200
+    assert ANYBODY.post("auth/token", {"email": "Carol@example.org", "password": "wrong"}).status_code == 401
+    response = Client().post("/admin/login/", {**form, "password": PASSWORD})
+    assert (response.status_code, int(response["Retry-After"]) > 0) == (429, True)
+    assert response.context["form"].non_field_errors() == ["Too many attempts to sign in. Try again in 15 minutes."]
+    assert ANYBODY.post("auth/token", {"email": "carol@example.org", "password": PASSWORD}).status_code == 429
+
+
+def test_guessing_the_old_password_in_a_session_is_throttled(cast: Cast, visit: Visit) -> None:
+    client = visit(cast.carol)
+    body = {"old_password": "wrong", "new_password1": "quite another phrase", "new_password2": "quite another phrase"}
+    for _ in range(limits.LOGIN_ATTEMPTS_PER_PAIR):
+        client.post(reverse("admin:password_change"), body)
+    response = client.post(reverse("admin:password_change"), {**body, "old_password": PASSWORD})
+    assert "Too many attempts" in str(response.context["errors"])
     assert User.objects.get(pk=cast.carol.pk).check_password(PASSWORD)
 
 

@@ -10,9 +10,11 @@ import pytest
 from django.conf import settings
 from django.utils import timezone
 
-from collectors.models import AuditEntry, LoginSession, User
+from collectors.domain import limits
+from collectors.models import AuditEntry, LoginSession, Membership, User
+from collectors.services import people
 from tests.api.callers import ANYBODY, Caller, bearer, content_of, is_error, signed_in, tokens
-from tests.cast import PASSWORD, Cast
+from tests.cast import PASSWORD, SOMEBODY, Cast
 
 pytestmark = pytest.mark.django_db
 
@@ -177,6 +179,75 @@ def test_changing_ones_password_takes_the_present_one(cast: Cast) -> None:
     answer = bob.post("users/me/password", {"current_password": PASSWORD, "password": "short"})
     assert list(content_of(answer)["errors"]) == ["password"]
     assert bob.get("teams").status_code == 200
+
+
+def test_a_role_that_is_changed_or_taken_away_ends_every_login(cast: Cast) -> None:
+    membership = Membership.objects.get(user=cast.bob)
+    for change in (
+        lambda: signed_in(cast.alice).patch(f"memberships/{membership.pk}", {"role": "USER"}),
+        lambda: signed_in(cast.alice).delete(f"memberships/{membership.pk}"),
+        lambda: people.change_user(user=cast.bob, changes={"is_superuser": True}, actor=SOMEBODY),
+    ):
+        pair = tokens(cast.bob)
+        change()
+        assert not works(pair["access"])
+        assert refresh(pair["refresh"]).status_code == 401
+
+
+def test_a_role_given_once_more_ends_nothing(cast: Cast) -> None:
+    pair = tokens(cast.bob)
+    membership = Membership.objects.get(user=cast.bob)
+    signed_in(cast.alice).patch(f"memberships/{membership.pk}", {"role": "TEAM_LEAD"})
+    assert works(pair["access"])
+
+
+def test_a_password_that_is_changed_from_the_shell_ends_every_login_too(cast: Cast) -> None:
+    pair = tokens(cast.bob)
+    cast.bob.set_password("quite another phrase")
+    cast.bob.save()
+    assert not works(pair["access"])
+    assert refresh(pair["refresh"]).status_code == 401
+
+
+def attempt(email: str, password: str = "wrong", **extra: Any) -> Any:
+    return ANYBODY.post("auth/token", {"email": email, "password": password}, **extra)
+
+
+def test_after_too_many_attempts_the_right_password_has_to_wait_too(cast: Cast) -> None:
+    answers = [attempt("bob@example.org").status_code for _ in range(limits.LOGIN_ATTEMPTS_PER_PAIR)]
+    assert set(answers) == {401}
+    answer = attempt("bob@example.org", PASSWORD)
+    assert (answer.status_code, content_of(answer)["code"], is_error(answer)) == (429, "throttled", True)
+    assert 0 < int(answer["Retry-After"]) <= limits.LOGIN_WINDOW_SECONDS
+    assert attempt("alice@example.org", PASSWORD).status_code == 200
+    assert attempt("bob@example.org", PASSWORD, REMOTE_ADDR="192.0.2.7").status_code == 200
+
+
+def test_an_unknown_address_is_throttled_like_a_known_one(cast: Cast) -> None:
+    answers = {
+        email: [attempt(email).content for _ in range(limits.LOGIN_ATTEMPTS_PER_PAIR + 2)]
+        for email in ("bob@example.org", "nobody@example.org")
+    }
+    assert answers["bob@example.org"] == answers["nobody@example.org"]
+
+
+def test_an_address_that_a_stranger_forwards_does_not_help(cast: Cast) -> None:
+    codes = [
+        attempt(
+            "bob@example.org", HTTP_X_FORWARDED_FOR=f"198.51.100.{n}", HTTP_FORWARDED=f"for=198.51.100.{n}"
+        ).status_code
+        for n in range(limits.LOGIN_ATTEMPTS_PER_PAIR + 1)
+    ]
+    assert codes[-1] == 429
+
+
+def test_guessing_the_present_password_with_a_stolen_token_is_throttled(cast: Cast) -> None:
+    bob = signed_in(cast.bob)
+    body = {"current_password": "wrong", "password": "quite another phrase"}
+    codes = [bob.post("users/me/password", body).status_code for _ in range(limits.LOGIN_ATTEMPTS_PER_PAIR + 1)]
+    assert (set(codes[:-1]), codes[-1]) == ({400}, 429)
+    good = bob.post("users/me/password", {**body, "current_password": PASSWORD})
+    assert good.status_code == 429
 
 
 def test_a_login_that_expired_is_no_login(cast: Cast) -> None:

@@ -19,7 +19,7 @@ WEEK = timedelta(days=7)
 def log_in(user: User, refresh_id: str = "first") -> LoginSession:
     """Open a login."""
     actor = Actor(label=user.email, address="192.0.2.1")
-    return logins.open_login(user_id=user.pk, refresh_id=refresh_id, lifetime=WEEK, actor=actor)
+    return logins.open_login(user=user, refresh_id=refresh_id, lifetime=WEEK, actor=actor)
 
 
 def rotate(session: LoginSession, presented: str, replacement: str) -> bool:

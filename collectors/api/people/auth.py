@@ -4,7 +4,6 @@ import contextlib
 from datetime import timedelta
 from typing import Any
 
-from django.contrib.auth import authenticate
 from drf_spectacular.utils import OpenApiResponse, extend_schema
 from rest_framework import serializers
 from rest_framework.exceptions import AuthenticationFailed
@@ -65,18 +64,11 @@ class TokenView(_OpenView):
         """Return tokens. An unknown address and a wrong password are answered alike, and take as long."""
         serializer = CredentialsSerializer(data=request.data)
         serializer.is_valid(raise_exception=True)
-        user = authenticate(
-            request._request,  # noqa: SLF001 - Django's backends want Django's request
-            username=serializer.validated_data["email"],
-            password=serializer.validated_data["password"],
-        )
+        user = logins.check_credentials(**serializer.validated_data, actor=actor_of(request))
         if user is None:
-            logins.record_refused(email=serializer.validated_data["email"], actor=actor_of(request))
             raise AuthenticationFailed("No active account has this e-mail and password.", code="no_active_account")
         refresh_id = logins.new_refresh_id()
-        session = logins.open_login(
-            user_id=user.pk, refresh_id=refresh_id, lifetime=_lifetime(), actor=actor_of(request)
-        )
+        session = logins.open_login(user=user, refresh_id=refresh_id, lifetime=_lifetime(), actor=actor_of(request))
         return _no_store(_tokens(session, refresh_id))
 
 

@@ -13,7 +13,7 @@ from collectors.api.base import TenantSerializer, TenantViewSet
 from collectors.domain import limits
 from collectors.domain.roles import Permission
 from collectors.models import User
-from collectors.services import people
+from collectors.services import logins, people
 
 
 class EmailField(serializers.EmailField):
@@ -81,7 +81,8 @@ class UserViewSet(TenantViewSet[User]):
         """Change one's own password. Every login of the caller ends, this one too."""
         body = self.validated(OwnPasswordSerializer)
         user = request.user
-        if not isinstance(user, User) or not user.check_password(body["current_password"]):
+        present = body["current_password"]
+        if not isinstance(user, User) or not logins.check_own_password(user=user, password=present, actor=self.actor):
             raise serializers.ValidationError({"current_password": ["This is not the present password."]})
         people.change_user(user=user, changes={"password": body["password"]}, actor=self.actor)
         return Response(status=status.HTTP_204_NO_CONTENT)
