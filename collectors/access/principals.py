@@ -3,7 +3,7 @@
 from dataclasses import dataclass
 from typing import Any
 
-from collectors.domain.roles import PERMISSIONS, Permission, Role
+from collectors.domain.roles import OWN, PERMISSIONS, Permission, Role
 from collectors.models import Membership, User
 
 
@@ -18,11 +18,19 @@ class Grant:
 
 @dataclass(frozen=True)
 class Principal:
-    """A person with all grants, as they stand now. Made anew for each request, so a changed role counts from the next one."""
+    """A person with all grants, as they stand now. Made anew for each request, so a changed role counts from the next one.
+
+    `limited_to` holds what a personal token permits of them; None when the person signed in.
+    """
 
     user_id: int | None
     is_superuser: bool = False
     grants: tuple[Grant, ...] = ()
+    limited_to: frozenset[Permission] | None = None
+
+    def allows(self, permission: Permission) -> bool:
+        """Tell whether what the person signed in with permits it at all."""
+        return self.limited_to is None or permission in self.limited_to
 
     def organizations(self, permission: Permission) -> set[int]:
         """Return the organizations in all of which the permission holds."""
@@ -38,9 +46,13 @@ class Principal:
 
     def holds(self, permission: Permission) -> bool:
         """Tell whether the permission holds anywhere."""
-        return self.is_superuser or any(True for _ in self._with(permission))
+        if permission in OWN:
+            return self.user_id is not None and self.allows(permission)
+        return self.allows(permission) and (self.is_superuser or any(True for _ in self._with(permission)))
 
     def _with(self, permission: Permission) -> list[Grant]:
+        if not self.allows(permission):
+            return []
         return [grant for grant in self.grants if permission in PERMISSIONS[grant.role]]
 
 
@@ -53,4 +65,4 @@ def principal_of(user: Any) -> Principal:
         return NOBODY
     rows = Membership.objects.filter(user=user).values_list("role", "organization_id", "team_id")
     grants = tuple(Grant(Role(role), organization_id, team_id) for role, organization_id, team_id in rows)
-    return Principal(user_id=user.pk, is_superuser=user.is_superuser, grants=grants)
+    return Principal(user_id=user.pk, is_superuser=user.is_superuser, grants=grants, limited_to=user.limited_to)

@@ -22,6 +22,7 @@ from collectors.models import (
     Membership,
     MonitoredDatabase,
     Organization,
+    PersonalToken,
     SlowQuery,
     Statement,
     StatusChange,
@@ -64,24 +65,30 @@ _SCOPES: Final[dict[type[Model], Scope]] = {
     Gap: Scope(Permission.QUERY_VIEW, "organization_id", "database__team_id"),
     AuditEntry: Scope(Permission.AUDIT_VIEW, "organization_id"),
 }
+# Everybody sees their own rows of these and no others, SUPER_ADMIN too.
+_OWN: Final[dict[type[Model], Permission]] = {PersonalToken: Permission.ACCOUNT_OWN}
 # Lookups over many rows would list a row once for each.
 _MANY: Final = (User, Fingerprint)
 
 
 def visible_to(queryset: QuerySet[Row], principal: Principal) -> QuerySet[Row]:
     """Return the rows of the queryset that the principal may see. A table without a scope shows nothing to anybody but SUPER_ADMIN."""
-    if principal.is_superuser:
-        return queryset
+    if queryset.model in _OWN:
+        return permitted(queryset, principal, _OWN[queryset.model])
     if queryset.model is Organization:
         return permitted(queryset, principal, Permission.ORGANIZATION_VIEW)
     scope = _SCOPES.get(queryset.model)
     if scope is None:
-        return queryset.none()
+        return queryset if principal.is_superuser and principal.limited_to is None else queryset.none()
     return permitted(queryset, principal, scope.view)
 
 
 def permitted(queryset: QuerySet[Row], principal: Principal, permission: Permission) -> QuerySet[Row]:
     """Return the rows on which the permission holds for the principal."""
+    if not principal.allows(permission):
+        return queryset.none()
+    if queryset.model in _OWN:
+        return queryset.filter(user_id=principal.user_id)
     if principal.is_superuser:
         return queryset
     if queryset.model is Organization:
@@ -103,6 +110,4 @@ def permitted(queryset: QuerySet[Row], principal: Principal, permission: Permiss
 
 def may(principal: Principal, permission: Permission, row: Model) -> bool:
     """Tell whether the permission holds for the principal on this one row."""
-    if principal.is_superuser:
-        return True
     return permitted(type(row)._default_manager.filter(pk=row.pk), principal, permission).exists()

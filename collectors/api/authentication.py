@@ -14,15 +14,28 @@ from rest_framework_simplejwt.tokens import Token
 
 from collectors.domain.actors import Actor
 from collectors.domain.keys import ParsedKey, parse_key
+from collectors.domain.personal_tokens import PREFIX
 from collectors.models import Collector, LoginSession, User
-from collectors.services import heartbeats
+from collectors.services import heartbeats, personal_tokens
 
 SESSION_CLAIM = "session_id"
 _KEY_HEADER = "HTTP_X_COLLECTOR_API_KEY"
 
 
 class PeopleAuthentication(JWTAuthentication):
-    """An access token is good while the login it came from is: until logout, a new password, or the account's end."""
+    """A personal token, or the access token of a login, which is good until logout, a new password, or the account's end."""
+
+    def authenticate(self, request: Request) -> tuple[Any, Any] | None:
+        """Return the person and the token. Raises `AuthenticationFailed` for a token that is not good."""
+        header = self.get_header(request)
+        raw = self.get_raw_token(header) if header else None
+        if raw is None or not raw.startswith(PREFIX.encode()):
+            return super().authenticate(request)
+        address = request.META.get("REMOTE_ADDR", "")
+        user = personal_tokens.user_of(raw.decode("ascii", "replace"), address=address)
+        if user is None:
+            raise AuthenticationFailed("The token is not valid.", code="token_not_valid")
+        return user, raw
 
     def get_user(self, validated_token: Token) -> User:  # type: ignore[override]
         """Return the person who signed in."""

@@ -17,6 +17,7 @@ from collectors.api.people.organizations import OrganizationViewSet
 from collectors.api.people.queries import QueryViewSet, SlowQueryViewSet
 from collectors.api.people.status_changes import StatusChangeViewSet
 from collectors.api.people.teams import TeamViewSet
+from collectors.api.people.tokens import PersonalTokenViewSet
 from collectors.api.people.users import UserViewSet
 from collectors.api.routes import LenientRouter, lenient
 
@@ -27,6 +28,7 @@ router.register("organizations", OrganizationViewSet)
 router.register("teams", TeamViewSet)
 router.register("users", UserViewSet)
 router.register("memberships", MembershipViewSet)
+router.register("tokens", PersonalTokenViewSet)
 router.register("databases", DatabaseViewSet)
 router.register("collectors", CollectorViewSet)
 router.register(rf"{_COLLECTOR}/commands", CommandViewSet)

@@ -37,6 +37,7 @@ class Permission(StrEnum):
     COLLECTOR_COMMAND = "collector.command"
     QUERY_VIEW = "query.view"
     AUDIT_VIEW = "audit.view"
+    ACCOUNT_OWN = "account.own"
 
 
 _USER: Final = frozenset(
@@ -56,6 +57,9 @@ _ORG_ADMIN: Final = _TEAM_LEAD | {
     Permission.MEMBERSHIP_MANAGE,
     Permission.AUDIT_VIEW,
 }
+
+# What everybody may who signed in with own credentials, on rows of their own, whatever their roles are.
+OWN: Final = frozenset({Permission.ACCOUNT_OWN})
 
 PERMISSIONS: Final[dict[Role, frozenset[Permission]]] = {
     Role.USER: _USER,

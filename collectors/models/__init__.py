@@ -14,6 +14,7 @@ from collectors.models.ledger_audits import LedgerAudit
 from collectors.models.login_throttles import LoginThrottle
 from collectors.models.memberships import Membership
 from collectors.models.organizations import Organization
+from collectors.models.personal_tokens import PersonalToken
 from collectors.models.sessions import LoginSession
 from collectors.models.slow_queries import SlowQuery
 from collectors.models.sources import LogCursor, ReceivedUpload, SnapshotBaseline, SnapshotPart
@@ -43,6 +44,7 @@ __all__ = [
     "Membership",
     "MonitoredDatabase",
     "Organization",
+    "PersonalToken",
     "ReceivedUpload",
     "SlowQuery",
     "SnapshotBaseline",

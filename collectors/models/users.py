@@ -9,6 +9,8 @@ from django.db import models
 from django.db.models.functions import Lower, Now
 from django.utils.crypto import salted_hmac
 
+from collectors.domain.roles import Permission
+
 
 class UserManager(BaseUserManager["User"]):
     """Makes users; an e-mail address is stored in lower case, so that nobody has two accounts by its spelling."""
@@ -44,6 +46,9 @@ class User(AbstractBaseUser):
     created_at = models.DateTimeField(db_default=Now(), editable=False)
     # Raised to end all logins: what a login was opened with no longer fits.
     login_version = models.PositiveIntegerField(default=0, editable=False)
+
+    # What a personal token permits, where one was used to sign in for this request; all that the person may when None.
+    limited_to: frozenset[Permission] | None = None
 
     objects: ClassVar[UserManager] = UserManager()
 

@@ -12,7 +12,7 @@ from django.db.models import F
 from collectors.domain.actors import Actor
 from collectors.domain.roles import Role
 from collectors.models import LoginSession, Membership, Organization, Team, User
-from collectors.services import audit
+from collectors.services import audit, personal_tokens
 from collectors.services.errors import Conflict, Refused
 
 
@@ -119,6 +119,8 @@ def create_user(*, email: str, password: str | None, name: str = "", is_superuse
 def change_user(*, user: User, changes: dict[str, Any], actor: Actor) -> User:
     """Change a person's name, address, password or state. A new password or role, or losing the account, ends all logins.
 
+    Personal tokens end with the account, and when somebody else sets the password: then it had been lost.
+
     Raises `Refused` for a bad password, or when nobody would be left to administer the installation.
     """
     password = changes.pop("password", None)
@@ -134,6 +136,8 @@ def change_user(*, user: User, changes: dict[str, Any], actor: Actor) -> User:
         user.save(update_fields=[*changes, *(["password"] if password is not None else [])])
     if password is not None or changes.get("is_active") is False or "is_superuser" in changes:
         end_logins(user=user)
+    if changes.get("is_active") is False or (password is not None and actor.user_id != user.pk):
+        personal_tokens.revoke_all(user=user)
     after = {**changes, **({"password": "changed"} if password is not None else {})}
     audit.record(actor=actor, action="user.change", row=user, organization_id=None, before=before, after=after)
     return user

@@ -10,8 +10,10 @@ from typing import Any
 from django.utils import timezone
 
 from collectors.domain.commands import CommandType
+from collectors.domain.personal_tokens import TokenScope
 from collectors.models import AuditEntry, Membership, SlowQuery
 from collectors.services.commands import request_command
+from collectors.services.personal_tokens import create_token
 from tests.access.matrix import API
 from tests.cast import PASSWORD, SOMEBODY, Cast
 from tests.services.uploading import send, slow_log
@@ -40,6 +42,7 @@ def things(cast: Cast) -> Things:
         "organizations": cast.example.pk,
         "slow-queries": SlowQuery.objects.get().pk,
         "teams": cast.shop.pk,
+        "tokens": create_token(user=cast.bob, name="own", scopes=[TokenScope.READ], days=1, actor=SOMEBODY).row.pk,
         "users": cast.carol.pk,
     }
     return Things(cast, ids)
@@ -139,6 +142,10 @@ ROUTES = [
     Route("GET", "teams/{id}"),
     Route("PATCH", "teams/{id}", _name),
     Route("DELETE", "teams/{id}"),
+    Route("GET", "tokens"),
+    Route("POST", "tokens", lambda t: {"name": "script", "scopes": ["read"]}),
+    Route("GET", "tokens/{id}"),
+    Route("DELETE", "tokens/{id}"),
     Route("GET", "users"),
     Route("POST", "users", lambda t: {"email": "n@example.org", "password": PASSWORD}),
     Route("GET", "users/{id}"),

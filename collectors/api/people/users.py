@@ -56,7 +56,7 @@ class UserViewSet(TenantViewSet[User]):
         "retrieve": Permission.USER_VIEW,
         "create": Permission.USER_MANAGE,
         "partial_update": Permission.USER_MANAGE,
-        "password": Permission.USER_VIEW,
+        "password": Permission.ACCOUNT_OWN,
     }
 
     @extend_schema(responses={201: UserSerializer})
@@ -79,6 +79,7 @@ class UserViewSet(TenantViewSet[User]):
     @action(detail=False, methods=["post"], url_path="me/password")
     def password(self, request: Request) -> Response:
         """Change one's own password. Every login of the caller ends, this one too."""
+        self.require_anywhere(Permission.ACCOUNT_OWN)
         body = self.validated(OwnPasswordSerializer)
         user = request.user
         present = body["current_password"]
