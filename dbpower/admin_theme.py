@@ -3,6 +3,7 @@
 from typing import Any
 
 from django.templatetags.static import static
+from django.urls import reverse_lazy
 
 # A blue that reads on white and on the dark theme, in the lightness steps of Unfold's own palette.
 _PRIMARY = {
@@ -32,6 +33,13 @@ UNFOLD: dict[str, Any] = {
     "STYLES": [lambda _request: static("collectors/admin.css")],
     "SCRIPTS": [lambda _request: static("collectors/admin.js")],
     "COMMAND": {"search_models": True, "show_history": False},
+    "ACCOUNT": {
+        "navigation": [
+            {"title": "Change password", "link": reverse_lazy("admin:password_change")},
+            {"title": "Second factor", "link": reverse_lazy("admin:second_factor")},
+            {"title": "API tokens", "link": reverse_lazy("admin:tokens")},
+        ]
+    },
     "SIDEBAR": {
         "show_search": True,
         "command_search": True,

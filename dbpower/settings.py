@@ -131,7 +131,7 @@ USE_I18N = True
 REST_FRAMEWORK = {
     "DEFAULT_AUTHENTICATION_CLASSES": [
         "collectors.api.authentication.PeopleAuthentication",
-        "rest_framework.authentication.SessionAuthentication",
+        "collectors.api.authentication.ConsoleAuthentication",
     ],
     "DEFAULT_PERMISSION_CLASSES": ["rest_framework.permissions.IsAuthenticated"],
     "DEFAULT_RENDERER_CLASSES": [

@@ -27,7 +27,7 @@ COMMANDS = sorted(path.stem for path in (REPOSITORY / "collectors/management/com
 # Rows that no person asks for: what uploads are applied under, and what the product keeps of itself.
 NOBODYS = {
     *("ControlPlane", "DirtyDay", "DirtyHour", "LogCursor"),
-    *("LoginSession", "LoginThrottle", "ReceivedUpload", "SnapshotBaseline", "SnapshotPart"),
+    *("LoginSession", "LoginThrottle", "ReceivedUpload", "SecondFactor", "SnapshotBaseline", "SnapshotPart"),
 }
 
 
@@ -73,6 +73,7 @@ def test_every_service_has_a_test_that_bears_its_name_or_is_named_here() -> None
         "broker": "test_health",
         "completeness": "test_slow_log",
         "databases": "test_slow_log",
+        "encryption": "test_configs, test_reencryption",
         "errors": "every service's tests",
         "latencies": "test_rollups, test_queries",
         "ledger": "test_snapshots, test_slow_log",

@@ -24,7 +24,7 @@ class OrganizationAdmin(ScopedModelAdmin):
     list_display = ["name", "created_at"]
     found_everywhere = True
     search_fields = ["name"]
-    fields = ["name", "history_retention_days", "slow_query_retention_days"]
+    fields = ["name", "second_factor_required", "history_retention_days", "slow_query_retention_days"]
 
     def create(self, request: HttpRequest, form: Any) -> Organization:
         """Create a tenant."""

@@ -7,8 +7,10 @@ from django.http import HttpRequest
 from collectors.access import Principal, principal_of
 from collectors.domain.actors import Actor
 from collectors.models import User
+from collectors.services import second_factors
 
 _KEPT: Final = "_dbpower_principal"
+_KEPT_FACTOR: Final = "_dbpower_second_factor"
 
 
 def principal(request: HttpRequest) -> Principal:
@@ -21,6 +23,16 @@ def principal(request: HttpRequest) -> Principal:
     found = principal_of(request.user)
     request.__dict__[_KEPT] = found
     return found
+
+
+def with_second_factor(request: HttpRequest) -> bool:
+    """Tell whether the session proved enough for whoever is signed in. Asked once a request."""
+    user = request.user
+    kept = request.__dict__.get(_KEPT_FACTOR)
+    if kept is None or kept[0] != user.pk:
+        enough = isinstance(user, User) and second_factors.is_satisfied(user, request.session)
+        kept = request.__dict__[_KEPT_FACTOR] = (user.pk, enough)
+    return bool(kept[1])
 
 
 def actor(request: HttpRequest) -> Actor:

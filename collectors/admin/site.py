@@ -1,15 +1,18 @@
 """The admin site. Only what is registered here is in it: apps that register themselves elsewhere stay out."""
 
 import time
+from functools import partial
 from typing import Any, Final
+from urllib.parse import urlencode
 
-from django.contrib.auth import update_session_auth_hash
+from django.contrib.auth import REDIRECT_FIELD_NAME, update_session_auth_hash
 from django.contrib.auth.views import PasswordChangeView
 from django.core.exceptions import ValidationError
 from django.core.paginator import Paginator
-from django.http import HttpRequest, HttpResponse
+from django.http import HttpRequest, HttpResponse, HttpResponseRedirect
 from django.template.response import TemplateResponse
 from django.urls import URLPattern, path, reverse
+from django.views.decorators.cache import never_cache
 from unfold.dataclasses import SearchResult
 from unfold.forms import AdminOwnPasswordChangeForm, AuthenticationForm
 from unfold.sites import UnfoldAdminSite
@@ -120,11 +123,25 @@ class ConsoleSite(UnfoldAdminSite):
     def extra_urls(self) -> list[URLPattern]:
         """Return the pages that belong to no table."""
         from collectors.admin.pages.queries import queries_page
+        from collectors.admin.pages.second_factor import second_factor_page
+        from collectors.admin.pages.tokens import tokens_page
 
-        return [path("queries/", self.admin_view(queries_page), name="queries")]
+        return [
+            path("queries/", self.admin_view(queries_page), name="queries"),
+            path("tokens/", self.admin_view(partial(tokens_page, self)), name="tokens"),
+            # Not behind `admin_view`, which asks for what is proven here.
+            path("second-factor/", never_cache(partial(second_factor_page, self)), name="second_factor"),
+        ]
+
+    def has_permission(self, request: HttpRequest) -> bool:
+        """Tell whether somebody may be in the console: signed in, with the second factor where there is or must be one."""
+        return super().has_permission(request) and signed_in.with_second_factor(request)
 
     def login(self, request: HttpRequest, extra_context: dict[str, Any] | None = None) -> HttpResponse:
-        """Sign in; somebody who tried too often is told when to come back."""
+        """Sign in; somebody who tried too often is told when to come back, and who proved only the password goes on from there."""
+        if request.method == "GET" and super().has_permission(request) and not self.has_permission(request):
+            wanted = urlencode({"next": request.GET.get(REDIRECT_FIELD_NAME, "")})
+            return HttpResponseRedirect(f"{reverse('admin:second_factor')}?{wanted}")
         response: HttpResponse = super().login(request, extra_context)
         form = (getattr(response, "context_data", None) or {}).get("form")
         if isinstance(form, SignInForm) and form.retry_after_seconds:

@@ -11,12 +11,14 @@ from unfold.widgets import UnfoldAdminPasswordWidget
 
 from collectors.access import visible_to
 from collectors.admin import signed_in
+from collectors.admin.actions import scoped_action
 from collectors.admin.base import ScopedModelAdmin
 from collectors.admin.forms import RefusableForm
 from collectors.admin.site import site
+from collectors.domain.actors import Actor
 from collectors.domain.roles import Permission
 from collectors.models import Membership, User
-from collectors.services import people
+from collectors.services import people, second_factors
 
 
 class UserForm(RefusableForm):
@@ -65,6 +67,7 @@ class UserAdmin(ScopedModelAdmin):
     list_display = ["email", "name", "is_active", "is_superuser", "last_login"]
     found_everywhere = True
     search_fields = ["email", "name"]
+    actions = ["end_logins", "reset_second_factor"]
     fields = ["email", "name", "password", "is_active", "is_superuser", "roles", "last_login", "created_at"]
 
     def get_fieldsets(self, request: HttpRequest, obj: Any = None) -> list[Any]:
@@ -86,6 +89,24 @@ class UserAdmin(ScopedModelAdmin):
             roles = visible_to(Membership.objects.filter(user=user), signed_in.principal(request))
             user.__dict__["visible_roles"] = list(roles.select_related("organization", "team"))
         return user
+
+    @scoped_action(
+        permission=Permission.USER_MANAGE, label="Sign out everywhere", icon="logout", done="Signed out: {names}."
+    )
+    def end_logins(self, row: Any, actor: Actor) -> Any:
+        """End every login and every token of a person."""
+        return people.sign_out(user=row, actor=actor)
+
+    @scoped_action(
+        permission=Permission.USER_MANAGE,
+        label="Reset second factor",
+        icon="lock_reset",
+        done="Without a second factor now: {names}.",
+        offered=second_factors.is_on,
+    )
+    def reset_second_factor(self, row: Any, actor: Actor) -> Any:
+        """Take the second factor of somebody away who lost it."""
+        return second_factors.reset(user=row, actor=actor)
 
     @admin.display(description="Roles")
     def roles(self, user: User) -> SafeString | str:

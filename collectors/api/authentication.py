@@ -2,11 +2,12 @@
 
 from typing import Any
 
+from django.conf import settings
 from django.http import HttpRequest
 from django.utils import timezone
 from django.utils.crypto import constant_time_compare
 from drf_spectacular.extensions import OpenApiAuthenticationExtension
-from rest_framework.authentication import BaseAuthentication
+from rest_framework.authentication import BaseAuthentication, SessionAuthentication
 from rest_framework.exceptions import AuthenticationFailed
 from rest_framework.request import Request
 from rest_framework_simplejwt.authentication import JWTAuthentication
@@ -16,7 +17,7 @@ from collectors.domain.actors import Actor
 from collectors.domain.keys import ParsedKey, parse_key
 from collectors.domain.personal_tokens import PREFIX
 from collectors.models import Collector, LoginSession, User
-from collectors.services import heartbeats, personal_tokens
+from collectors.services import heartbeats, personal_tokens, second_factors
 
 SESSION_CLAIM = "session_id"
 _KEY_HEADER = "HTTP_X_COLLECTOR_API_KEY"
@@ -43,6 +44,17 @@ class PeopleAuthentication(JWTAuthentication):
         if session is None:
             raise AuthenticationFailed("This login has ended.", code="token_not_valid")
         return session.user
+
+
+class ConsoleAuthentication(SessionAuthentication):
+    """The session of somebody signed in to the console, for the browsable API: with the second factor, where there is one."""
+
+    def authenticate(self, request: Request) -> tuple[Any, None] | None:
+        """Return the person, unless the second factor was not proven yet."""
+        found = super().authenticate(request)
+        if found is None or not second_factors.is_satisfied(found[0], request._request.session):  # noqa: SLF001
+            return None
+        return found
 
 
 class CollectorAuthentication(BaseAuthentication):
@@ -106,6 +118,17 @@ class PeopleScheme(OpenApiAuthenticationExtension):
     def get_security_definition(self, auto_schema: Any) -> dict[str, Any]:
         """Return the scheme."""
         return {"type": "http", "scheme": "bearer", "bearerFormat": "JWT"}
+
+
+class ConsoleScheme(OpenApiAuthenticationExtension):
+    """Describes the console's session for the OpenAPI schema."""
+
+    target_class = ConsoleAuthentication
+    name = "cookieAuth"
+
+    def get_security_definition(self, auto_schema: Any) -> dict[str, Any]:
+        """Return the scheme."""
+        return {"type": "apiKey", "in": "cookie", "name": settings.SESSION_COOKIE_NAME}
 
 
 class CollectorScheme(OpenApiAuthenticationExtension):

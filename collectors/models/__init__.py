@@ -15,6 +15,7 @@ from collectors.models.login_throttles import LoginThrottle
 from collectors.models.memberships import Membership
 from collectors.models.organizations import Organization
 from collectors.models.personal_tokens import PersonalToken
+from collectors.models.second_factors import SecondFactor
 from collectors.models.sessions import LoginSession
 from collectors.models.slow_queries import SlowQuery
 from collectors.models.sources import LogCursor, ReceivedUpload, SnapshotBaseline, SnapshotPart
@@ -46,6 +47,7 @@ __all__ = [
     "Organization",
     "PersonalToken",
     "ReceivedUpload",
+    "SecondFactor",
     "SlowQuery",
     "SnapshotBaseline",
     "SnapshotPart",

@@ -25,6 +25,11 @@ class Organization(models.Model):
     name = models.CharField(max_length=200)
     history_retention_days = _days("days that numbers of statements are kept")
     slow_query_retention_days = _days("days that slow queries are kept")
+    second_factor_required = models.BooleanField(
+        "second factor required",
+        default=False,
+        help_text="Members without one set it up when they sign in next, and can do nothing before.",
+    )
     created_at = models.DateTimeField(db_default=Now(), editable=False)
 
     class Meta:

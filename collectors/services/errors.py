@@ -28,3 +28,7 @@ class TooManyAttempts(Refused):
             code="throttled",
         )
         self.retry_after_seconds = retry_after_seconds
+
+
+class SecondFactorNeeded(Refused):
+    """The password was right, and is not enough."""

@@ -30,17 +30,17 @@ _LIMITS: Final = {
 }
 
 
-def admit(*, email: str, address: str) -> None:
+def admit(*, account: str, address: str) -> None:
     """Count an attempt to sign in. Raises `TooManyAttempts` when there were too many already; that one is not counted."""
-    wait = _count(_keys(email, address))
+    wait = _count(_keys(account, address))
     if wait is not None:
         raise TooManyAttempts(retry_after_seconds=max(1, math.ceil(wait.total_seconds())))
 
 
 @transaction.atomic
-def take_back(*, email: str, address: str) -> None:
+def take_back(*, account: str, address: str) -> None:
     """Take an attempt back that was a good one, and remember that the account signs in from that network."""
-    keys = _keys(email, address)
+    keys = _keys(account, address)
     rows, now = _locked(keys)
     for kind, row in rows.items():
         row.attempts = max(0, row.attempts - 1)
@@ -81,8 +81,8 @@ def _locked(keys: Mapping[str, str]) -> tuple[dict[str, LoginThrottle], datetime
     return {kind: rows[key] for kind, key in keys.items()}, rows[in_order[0]].now
 
 
-def _keys(email: str, address: str) -> dict[str, str]:
-    account, network = User.objects.normalize_email(email), _network(address)
+def _keys(account: str, address: str) -> dict[str, str]:
+    account, network = User.objects.normalize_email(account), _network(address)
     named = {"pair": f"{network} {account}", "network": network, "account": account}
     return {
         kind: salted_hmac(f"dbpower.login.{kind}", text, algorithm="sha256").hexdigest() for kind, text in named.items()

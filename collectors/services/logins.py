@@ -5,6 +5,7 @@ import secrets
 from datetime import timedelta
 
 from django.contrib.auth import authenticate
+from django.db.models import F
 from django.db.models.functions import Now
 
 from collectors.domain.actors import Actor
@@ -30,7 +31,7 @@ def check_credentials(*, email: str, password: str, actor: Actor) -> User | None
     if not isinstance(user, User):
         record_refused(email=email, actor=actor)
         return None
-    login_throttles.take_back(email=email, address=actor.address)
+    login_throttles.take_back(account=email, address=actor.address)
     return user
 
 
@@ -43,13 +44,13 @@ def check_own_password(*, user: User, password: str, actor: Actor) -> bool:
     if not user.check_password(password):
         record_refused(email=user.email, actor=actor)
         return False
-    login_throttles.take_back(email=user.email, address=actor.address)
+    login_throttles.take_back(account=user.email, address=actor.address)
     return True
 
 
 def _admit(email: str, actor: Actor) -> None:
     try:
-        login_throttles.admit(email=email, address=actor.address)
+        login_throttles.admit(account=email, address=actor.address)
     except TooManyAttempts:
         _logger.warning("Too many attempts to sign in from %s.", actor.address or "an unknown address")
         raise
@@ -80,9 +81,16 @@ def end_login(*, session: LoginSession) -> None:
     LoginSession.objects.filter(pk=session.pk, ended_at=None).update(ended_at=Now())
 
 
-def record_refused(*, email: str, actor: Actor) -> None:
+def end_logins(*, user: User) -> None:
+    """End every login of the person, in API and admin: tokens and sessions are void from the next request."""
+    LoginSession.objects.filter(user=user).delete()
+    User.objects.filter(pk=user.pk).update(login_version=F("login_version") + 1)
+    user.refresh_from_db(fields=["login_version"])
+
+
+def record_refused(*, email: str, actor: Actor, action: str = "login.refused") -> None:
     """Write a refused login into the audit."""
-    AuditEntry.objects.create(actor=email[:254], action="login.refused", object_type="user", address=actor.address)
+    AuditEntry.objects.create(actor=email[:254], action=action, object_type="user", address=actor.address)
 
 
 def forget_expired() -> int:

@@ -7,39 +7,42 @@ from typing import Any
 from django.contrib.auth import password_validation
 from django.core.exceptions import ValidationError
 from django.db import IntegrityError, transaction
-from django.db.models import F
 
 from collectors.domain.actors import Actor
 from collectors.domain.roles import Role
-from collectors.models import LoginSession, Membership, Organization, Team, User
-from collectors.services import audit, personal_tokens
+from collectors.models import Membership, Organization, Team, User
+from collectors.services import audit, logins, personal_tokens, second_factors
 from collectors.services.errors import Conflict, Refused
 
 
 @transaction.atomic
-def create_organization(*, name: str, actor: Actor, **retention: int | None) -> Organization:
-    """Create a tenant. `retention` may hold `history_retention_days` and `slow_query_retention_days`."""
-    organization = Organization.objects.create(name=name, **retention)
+def create_organization(*, name: str, actor: Actor, **settings: Any) -> Organization:
+    """Create a tenant. `settings` are those of `change_organization`."""
+    organization = Organization.objects.create(name=name, **settings)
     audit.record(
         actor=actor,
         action="organization.create",
         row=organization,
         organization_id=organization.pk,
-        after={"name": name, **retention},
+        after={"name": name, **settings},
     )
     return organization
 
 
 @transaction.atomic
 def change_organization(*, organization: Organization, actor: Actor, **changes: Any) -> Organization:
-    """Change a tenant's `name`, `history_retention_days` or `slow_query_retention_days` (None: as this installation keeps them).
+    """Change a tenant's `name`, `second_factor_required`, `history_retention_days` or `slow_query_retention_days`.
 
+    A retention of None is what this installation keeps.
     A shorter retention hides what is older at once; it is removed with the next upkeep of storage, and does not come back.
+    Where a second factor is asked for from now on, members who have none sign in anew, and set one up.
     """
     before = {name: getattr(organization, name) for name in changes}
     for name, value in changes.items():
         setattr(organization, name, value)
     organization.save(update_fields=list(changes))
+    if changes.get("second_factor_required") and not before["second_factor_required"]:
+        second_factors.end_logins_without(organization=organization)
     audit.record(
         actor=actor,
         action="organization.change",
@@ -135,7 +138,7 @@ def change_user(*, user: User, changes: dict[str, Any], actor: Actor) -> User:
     with _unique("There is an account with this e-mail address."):
         user.save(update_fields=[*changes, *(["password"] if password is not None else [])])
     if password is not None or changes.get("is_active") is False or "is_superuser" in changes:
-        end_logins(user=user)
+        logins.end_logins(user=user)
     if changes.get("is_active") is False or (password is not None and actor.user_id != user.pk):
         personal_tokens.revoke_all(user=user)
     after = {**changes, **({"password": "changed"} if password is not None else {})}
@@ -143,11 +146,12 @@ def change_user(*, user: User, changes: dict[str, Any], actor: Actor) -> User:
     return user
 
 
-def end_logins(*, user: User) -> None:
-    """End every login of the person, in API and admin: tokens and sessions are void from the next request."""
-    LoginSession.objects.filter(user=user).delete()
-    User.objects.filter(pk=user.pk).update(login_version=F("login_version") + 1)
-    user.refresh_from_db(fields=["login_version"])
+@transaction.atomic
+def sign_out(*, user: User, actor: Actor) -> None:
+    """End every login and every personal token of somebody, for example when a device was stolen."""
+    logins.end_logins(user=user)
+    personal_tokens.revoke_all(user=user)
+    audit.record(actor=actor, action="user.sign_out", row=user, organization_id=None)
 
 
 def check_password(password: str, user: User) -> None:
@@ -179,6 +183,8 @@ def add_membership(
         )
     with _unique("This person has a role there already."):
         membership = Membership.objects.create(user=user, organization=organization, team=team, role=role)
+    if organization.second_factor_required and not second_factors.is_on(user):
+        logins.end_logins(user=user)
     audit.record(
         actor=actor,
         action="membership.create",
@@ -203,7 +209,7 @@ def change_membership(*, membership: Membership, role: Role, actor: Actor) -> Me
     before = {"role": membership.role}
     membership.role = role
     membership.save(update_fields=["role"])
-    end_logins(user=membership.user)
+    logins.end_logins(user=membership.user)
     audit.record(
         actor=actor,
         action="membership.change",
@@ -226,7 +232,7 @@ def remove_membership(*, membership: Membership, actor: Actor) -> None:
         organization_id=membership.organization_id,
         before={"user": membership.user.email, "team_id": membership.team_id, "role": membership.role},
     )
-    end_logins(user=membership.user)
+    logins.end_logins(user=membership.user)
     membership.delete()
 
 

@@ -1,43 +1,52 @@
-"""Changing the encryption key of stored configurations, in chunks and without a lock."""
+"""Changing the encryption key of what is stored, in chunks and without a lock."""
 
 from collections.abc import Iterator
 from dataclasses import dataclass, field
-from typing import Final
+from typing import Any, Final
 
-from cryptography.fernet import InvalidToken
+from django.db.models import Model
 
-from collectors.models import Collector
-from collectors.services import configs
+from collectors.models import Collector, SecondFactor
+from collectors.services import encryption
 
 _CHUNK: Final = 200
+# Every column that holds something sealed, and how a row of it is named.
+SEALED: Final[tuple[tuple[type[Model], str, str], ...]] = (
+    (Collector, "config", "collector"),
+    (SecondFactor, "secret", "second factor of user"),
+)
 
 
-@dataclass(frozen=True)
+@dataclass
 class Progress:
-    """How far the work is; `unreadable` holds the collectors whose configuration no key opens."""
+    """How far the work is; `unreadable` names the rows that no key opens."""
 
     total: int
-    seen: int
-    changed: int
-    unreadable: list[int] = field(default_factory=list)
+    seen: int = 0
+    changed: int = 0
+    unreadable: list[str] = field(default_factory=list)
 
 
 def reencrypt_all() -> Iterator[Progress]:
-    """Re-encrypt every configuration, yielding after each chunk.
+    """Re-encrypt every row, yielding how far it is after each chunk.
 
-    Each row is written only where the ciphertext that was read still stands: a configuration that somebody changed in
-    between is under the newest key already. Stopping anywhere loses nothing, and a second run does it again.
+    Each row is written only where the ciphertext that was read still stands: what somebody changed in between is under the
+    newest key already. Stopping anywhere loses nothing, and a second run does it again.
     """
-    stored = Collector.objects.exclude(config="")
-    total, seen, changed, last = stored.count(), 0, 0, 0
-    unreadable: list[int] = []
-    while chunk := list(stored.filter(pk__gt=last).order_by("pk").values_list("pk", "config")[:_CHUNK]):
-        for pk, ciphertext in chunk:
-            try:
-                replacement = configs.reencrypt(ciphertext)
-            except InvalidToken:
-                unreadable.append(pk)
-                continue
-            changed += Collector.objects.filter(pk=pk, config=ciphertext).update(config=replacement)
-        seen, last = seen + len(chunk), chunk[-1][0]
-        yield Progress(total, seen, changed, list(unreadable))
+    progress = Progress(sum(_stored(model, column).count() for model, column, _ in SEALED))
+    for model, column, name in SEALED:
+        last = 0
+        while chunk := list(_stored(model, column).filter(pk__gt=last).values_list("pk", column)[:_CHUNK]):
+            for pk, ciphertext in chunk:
+                replacement = encryption.reseal(ciphertext)
+                if replacement is None:
+                    progress.unreadable.append(f"{name} {pk}")
+                    continue
+                unchanged = _stored(model, column).filter(**{"pk": pk, column: ciphertext})
+                progress.changed += unchanged.update(**{column: replacement})
+            progress.seen, last = progress.seen + len(chunk), chunk[-1][0]
+            yield progress
+
+
+def _stored(model: type[Model], column: str) -> Any:
+    return model._default_manager.exclude(**{column: ""}).order_by("pk")

@@ -10,6 +10,7 @@ from django.utils import timezone
 from pytest_django import Settings
 
 from collectors.domain.commands import CommandType
+from collectors.domain.roles import Role
 from collectors.models import (
     AuditEntry,
     Bucket,
@@ -26,7 +27,8 @@ from collectors.models import (
 )
 from collectors.services import rollups
 from collectors.services.commands import request_command
-from tests.cast import SOMEBODY, Cast
+from tests.authenticator import with_second_factor
+from tests.cast import SOMEBODY, Cast, person
 
 Visit = Callable[[User], Client]
 
@@ -45,6 +47,7 @@ class Rows:
     gap: Gap
     audit: AuditEntry
     membership: Membership
+    user: User
 
     def all(self) -> list[object]:
         """Return them all."""
@@ -132,6 +135,8 @@ def rows_of(collector: Collector, text: str) -> Rows:
         covered_to=now - timedelta(minutes=15),
     )
     command = request_command(collector=collector, command=CommandType.COLLECT, actor=SOMEBODY)
+    member = person(f"spare-{collector.pk}@example.org", Role.USER, collector.organization, collector.team)
+    with_second_factor(member)
     return Rows(
         collector=collector,
         database=database,
@@ -143,4 +148,5 @@ def rows_of(collector: Collector, text: str) -> Rows:
         gap=gap,
         audit=AuditEntry.objects.filter(organization_id=organization_id)[0],
         membership=Membership.objects.filter(organization_id=organization_id)[0],
+        user=member,
     )

@@ -23,7 +23,7 @@ def attempts(many: int, email: str = ALICE, address: str = HERE) -> int:
     admitted = 0
     for _ in range(many):
         try:
-            login_throttles.admit(email=email, address=address)
+            login_throttles.admit(account=email, address=address)
             admitted += 1
         except TooManyAttempts:
             pass
@@ -54,8 +54,8 @@ def test_a_network_is_limited_at_all_accounts_together(few: None) -> None:
 
 
 def test_an_account_is_limited_from_all_networks_together_but_not_where_its_owner_signs_in(few: None) -> None:
-    login_throttles.admit(email=ALICE, address=HERE)
-    login_throttles.take_back(email=ALICE, address=HERE)
+    login_throttles.admit(account=ALICE, address=HERE)
+    login_throttles.take_back(account=ALICE, address=HERE)
     assert sum(attempts(1, address=f"198.51.100.{n}") for n in range(60)) == PAIR + 5
     assert attempts(1, address="203.0.113.1") == 0
     assert attempts(PAIR + 5) == PAIR, "the known network has its own limit still"
@@ -78,8 +78,8 @@ def test_a_network_is_what_one_subscriber_holds(one: str, other: str, same: bool
 
 def test_a_good_attempt_is_taken_back() -> None:
     for _ in range(3 * PAIR):
-        login_throttles.admit(email=ALICE, address=HERE)
-        login_throttles.take_back(email=ALICE, address=HERE)
+        login_throttles.admit(account=ALICE, address=HERE)
+        login_throttles.take_back(account=ALICE, address=HERE)
     assert attempts(PAIR + 1) == PAIR
 
 
@@ -87,7 +87,7 @@ def test_a_window_ends_and_refused_attempts_do_not_prolong_it() -> None:
     attempts(PAIR)
     LoginThrottle.objects.update(ends_at=Now() + timedelta(seconds=90))
     with pytest.raises(TooManyAttempts) as refused:
-        login_throttles.admit(email=ALICE, address=HERE)
+        login_throttles.admit(account=ALICE, address=HERE)
     assert 80 <= refused.value.retry_after_seconds <= 90
     assert "2 minutes" in str(refused.value)
     attempts(5)
@@ -103,8 +103,8 @@ def test_what_somebody_typed_as_an_address_is_not_stored() -> None:
 
 
 def test_old_counts_are_forgotten_but_not_known_networks() -> None:
-    login_throttles.admit(email=ALICE, address=HERE)
-    login_throttles.take_back(email=ALICE, address=HERE)
+    login_throttles.admit(account=ALICE, address=HERE)
+    login_throttles.take_back(account=ALICE, address=HERE)
     attempts(1, email="other@example.org", address="198.51.100.1")
     LoginThrottle.objects.update(ends_at=Now() - timedelta(days=1))
     logins.forget_expired()
@@ -114,7 +114,7 @@ def test_old_counts_are_forgotten_but_not_known_networks() -> None:
 
 @pytest.mark.django_db(transaction=True)
 def test_attempts_at_once_are_counted_like_attempts_one_after_the_other() -> None:
-    tries = [partial(login_throttles.admit, email=ALICE, address=HERE) for _ in range(PAIR + 6)]
+    tries = [partial(login_throttles.admit, account=ALICE, address=HERE) for _ in range(PAIR + 6)]
     results = at_once(*tries)
     assert sum(result is None for result in results) == PAIR
     assert sum(isinstance(result, TooManyAttempts) for result in results) == 6

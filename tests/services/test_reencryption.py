@@ -6,7 +6,7 @@ from pytest_django import Settings
 
 from collectors.domain.sources import Engine
 from collectors.models import Collector
-from collectors.services import configs, reencryption
+from collectors.services import configs, encryption, reencryption
 from collectors.services.collectors import change_collector
 from tests.cast import SOMEBODY, Cast, register
 
@@ -56,22 +56,22 @@ def test_it_can_be_stopped_anywhere_and_done_again(
 def test_what_no_key_opens_is_named_and_left_alone(cast: Cast, keys: list[str]) -> None:
     Collector.objects.filter(pk=cast.collector.pk).update(config="broken")
     last = list(reencryption.reencrypt_all())[-1]
-    assert (last.changed, last.unreadable) == (2, [cast.collector.pk])
+    assert (last.changed, last.unreadable) == (2, [f"collector {cast.collector.pk}"])
     assert Collector.objects.get(pk=cast.collector.pk).config == "broken"
 
 
 def test_a_configuration_that_changed_in_between_is_not_overwritten(
     cast: Cast, keys: list[str], monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    reencrypt = configs.reencrypt
+    reencrypt = encryption.reseal
     own = Collector.objects.get(pk=cast.collector.pk).config
 
-    def changed_meanwhile(ciphertext: str) -> str:
+    def changed_meanwhile(ciphertext: str) -> str | None:
         if ciphertext == own:
             change_collector(collector=cast.collector, actor=SOMEBODY, config={"host": "newer", "password": "p"})
         return reencrypt(ciphertext)
 
-    monkeypatch.setattr(configs, "reencrypt", changed_meanwhile)
+    monkeypatch.setattr(encryption, "reseal", changed_meanwhile)
     list(reencryption.reencrypt_all())
     collector = Collector.objects.get(pk=cast.collector.pk)
     assert configs.decrypt(collector_id=collector.pk, ciphertext=collector.config)["host"] == "newer"

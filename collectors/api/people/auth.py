@@ -16,7 +16,8 @@ from rest_framework_simplejwt.tokens import AccessToken, RefreshToken, Token
 
 from collectors.api.authentication import SESSION_CLAIM, PeopleAuthentication, actor_of, open_session
 from collectors.models import LoginSession
-from collectors.services import logins
+from collectors.services import logins, second_factors
+from collectors.services.errors import SecondFactorNeeded
 
 
 class CredentialsSerializer(serializers.Serializer[Any]):
@@ -24,6 +25,9 @@ class CredentialsSerializer(serializers.Serializer[Any]):
 
     email = serializers.CharField(max_length=254)
     password = serializers.CharField(max_length=4096, trim_whitespace=False, write_only=True)
+    code = serializers.CharField(
+        max_length=40, required=False, write_only=True, help_text="Of the second factor, where the account has one."
+    )
 
 
 class TokensSerializer(serializers.Serializer[Any]):
@@ -64,11 +68,16 @@ class TokenView(_OpenView):
         """Return tokens. An unknown address and a wrong password are answered alike, and take as long."""
         serializer = CredentialsSerializer(data=request.data)
         serializer.is_valid(raise_exception=True)
-        user = logins.check_credentials(**serializer.validated_data, actor=actor_of(request))
+        body, actor = serializer.validated_data, actor_of(request)
+        user = logins.check_credentials(email=body["email"], password=body["password"], actor=actor)
         if user is None:
             raise AuthenticationFailed("No active account has this e-mail and password.", code="no_active_account")
+        try:
+            second_factors.require(user=user, code=body.get("code", ""), actor=actor)
+        except SecondFactorNeeded as needed:
+            raise AuthenticationFailed(str(needed), code=needed.code) from needed
         refresh_id = logins.new_refresh_id()
-        session = logins.open_login(user=user, refresh_id=refresh_id, lifetime=_lifetime(), actor=actor_of(request))
+        session = logins.open_login(user=user, refresh_id=refresh_id, lifetime=_lifetime(), actor=actor)
         return _no_store(_tokens(session, refresh_id))
 
 

@@ -23,6 +23,7 @@ class OrganizationSerializer(TenantSerializer):
     slow_query_retention_days = serializers.IntegerField(
         min_value=1, max_value=limits.MAX_RETENTION_DAYS, required=False, allow_null=True
     )
+    second_factor_required = serializers.BooleanField(required=False)
     created_at = serializers.DateTimeField(read_only=True)
 
 
@@ -51,7 +52,7 @@ class OrganizationViewSet(TenantViewSet[Organization]):
         return Response(self.get_serializer(organization).data, status=status.HTTP_201_CREATED)
 
     def partial_update(self, request: Request, pk: str) -> Response:
-        """Change the name or the retention of an organization."""
+        """Change the name, the retention, or whether members need a second factor."""
         organization = self.get_object()
         body = self.validated(OrganizationSerializer, partial=True)
         if body:

@@ -19,11 +19,7 @@ class Command(BaseCommand):
         """Go through all collectors and say how far it is."""
         progress = None
         for progress in reencryption.reencrypt_all():
-            self.stdout.write(
-                f"{progress.seen} of {progress.total} configurations seen, {progress.changed} re-encrypted"
-            )
+            self.stdout.write(f"{progress.seen} of {progress.total} secrets seen, {progress.changed} re-encrypted")
         if progress is not None and progress.unreadable:
-            raise CommandError(
-                f"No key opens the configuration of these collectors: {', '.join(map(str, progress.unreadable))}."
-            )
+            raise CommandError(f"No key opens what is stored of: {', '.join(progress.unreadable)}.")
         self.stdout.write("Done.")
