@@ -16,6 +16,7 @@ from collectors.models import (
     Fingerprint,
     Gap,
     Heartbeat,
+    Invitation,
     Latency,
     Lease,
     LedgerAudit,
@@ -48,6 +49,7 @@ class Scope:
 _SCOPES: Final[dict[type[Model], Scope]] = {
     Team: Scope(Permission.TEAM_VIEW, "organization_id", "id"),
     Membership: Scope(Permission.MEMBERSHIP_VIEW, "organization_id", "team_id"),
+    Invitation: Scope(Permission.MEMBERSHIP_VIEW, "organization_id", "team_id"),
     User: Scope(Permission.USER_VIEW, "memberships__organization_id", "memberships__team_id"),
     MonitoredDatabase: Scope(Permission.DATABASE_VIEW, "organization_id", "team_id"),
     Collector: Scope(Permission.COLLECTOR_VIEW, "organization_id", "team_id"),

@@ -1,20 +1,24 @@
 """Roles of people."""
 
-from typing import Any, ClassVar
+from typing import Any, ClassVar, Final
 
 from django import forms
 from django.contrib import admin
-from django.http import HttpRequest
+from django.http import HttpRequest, HttpResponse
 from unfold.widgets import UnfoldAdminEmailInputWidget
 
+from collectors.access import visible_to
 from collectors.admin import signed_in
 from collectors.admin.base import ScopedModelAdmin
 from collectors.admin.filters import ChoicesDropdownFilter, ScopedRelatedFilter
 from collectors.admin.forms import RefusableForm
+from collectors.admin.pages.invitation import invited_page
 from collectors.admin.site import site
 from collectors.domain.roles import Permission, Role
-from collectors.models import Membership
-from collectors.services import people
+from collectors.models import Membership, User
+from collectors.services import invitations, people
+
+_INVITED: Final = "_dbpower_invited"
 
 
 class NewMembershipForm(RefusableForm):
@@ -24,7 +28,7 @@ class NewMembershipForm(RefusableForm):
         max_length=254,
         label="E-mail address",
         widget=UnfoldAdminEmailInputWidget,
-        help_text="Somebody without an account gets one, without a password.",
+        help_text="Somebody whom you do not see among the users is invited: you get a link to hand over.",
     )
 
     class Meta:
@@ -88,15 +92,24 @@ class MembershipAdmin(ScopedModelAdmin):
         return super().get_form(request, obj, change=change, **kwargs)
 
     def create(self, request: HttpRequest, form: Any) -> Membership:
-        """Give somebody a role."""
+        """Give somebody a role, or invite whom the signed-in person does not see."""
         chosen = form.cleaned_data
-        return people.add_membership(
-            organization=chosen["organization"],
-            team=chosen["team"],
-            role=Role(chosen["role"]),
-            email=chosen["email"],
-            actor=signed_in.actor(request),
-        )
+        asking = signed_in.principal(request)
+        place = {"organization": chosen["organization"], "team": chosen["team"], "role": Role(chosen["role"])}
+        actor = signed_in.actor(request)
+        email = User.objects.normalize_email(chosen["email"])
+        user = visible_to(User.objects.filter(email=email), asking).first()
+        if user is not None or asking.is_superuser:
+            return people.add_membership(**place, user=user, email=email, actor=actor)
+        request.__dict__[_INVITED] = invitations.invite(**place, email=email, actor=actor)
+        return Membership(**place)
+
+    def response_add(self, request: HttpRequest, obj: Membership, post_url_continue: str | None = None) -> HttpResponse:
+        """Go to the list, or show the link of an invitation."""
+        invited = request.__dict__.get(_INVITED)
+        if invited is not None:
+            return invited_page(self, request, invited)
+        return super().response_add(request, obj, post_url_continue)
 
     def change(self, request: HttpRequest, obj: Membership, form: Any) -> None:
         """Give the person another role."""

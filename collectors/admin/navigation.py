@@ -35,6 +35,7 @@ _GROUPS: Final = (
             ("Organizations", "apartment", "collectors_organization_changelist", Permission.ORGANIZATION_VIEW),
             ("Teams", "groups", "collectors_team_changelist", Permission.TEAM_VIEW),
             ("Memberships", "badge", "collectors_membership_changelist", Permission.MEMBERSHIP_VIEW),
+            ("Invitations", "mail", "collectors_invitation_changelist", Permission.MEMBERSHIP_VIEW),
             ("Users", "person", "collectors_user_changelist", Permission.USER_VIEW),
             ("Audit", "policy", "collectors_auditentry_changelist", Permission.AUDIT_VIEW),
         ),

@@ -2,6 +2,7 @@
 
 from typing import Final
 
+from django.core.exceptions import PermissionDenied
 from django.http import HttpRequest
 
 from collectors.access import Principal, principal_of
@@ -23,6 +24,13 @@ def principal(request: HttpRequest) -> Principal:
     found = principal_of(request.user)
     request.__dict__[_KEPT] = found
     return found
+
+
+def user(request: HttpRequest) -> User:
+    """Return who is signed in. Raises `PermissionDenied` when nobody is."""
+    if not isinstance(request.user, User):
+        raise PermissionDenied
+    return request.user
 
 
 def with_second_factor(request: HttpRequest) -> bool:

@@ -12,6 +12,7 @@ from collectors.api.people.auth import LogoutView, RefreshView, TokenView
 from collectors.api.people.collectors import CollectorViewSet
 from collectors.api.people.commands import CommandViewSet
 from collectors.api.people.databases import DatabaseViewSet
+from collectors.api.people.invitations import AcceptView, InvitationViewSet
 from collectors.api.people.memberships import MembershipViewSet
 from collectors.api.people.organizations import OrganizationViewSet
 from collectors.api.people.queries import QueryViewSet, SlowQueryViewSet
@@ -28,6 +29,7 @@ router.register("organizations", OrganizationViewSet)
 router.register("teams", TeamViewSet)
 router.register("users", UserViewSet)
 router.register("memberships", MembershipViewSet)
+router.register("invitations", InvitationViewSet)
 router.register("tokens", PersonalTokenViewSet)
 router.register("databases", DatabaseViewSet)
 router.register("collectors", CollectorViewSet)
@@ -41,6 +43,7 @@ v1: list[URLPattern | URLResolver] = [
     lenient("auth/token", TokenView, "token"),
     lenient("auth/token/refresh", RefreshView, "token-refresh"),
     lenient("auth/logout", LogoutView, "logout"),
+    lenient("invitations/accept", AcceptView, "invitation-accept"),
     lenient(rf"{_COLLECTOR}/heartbeat", HeartbeatView, "heartbeat"),
     lenient(rf"{_COLLECTOR}/commands/(?P<command_pk>[0-9]{{1,19}})/execute", ExecuteView, "execute"),
     lenient("queries/bulk", BulkView, "queries-bulk"),

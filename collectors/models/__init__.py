@@ -9,6 +9,7 @@ from collectors.models.control_plane import ControlPlane
 from collectors.models.databases import MonitoredDatabase
 from collectors.models.fingerprints import Fingerprint
 from collectors.models.heartbeats import Heartbeat
+from collectors.models.invitations import Invitation
 from collectors.models.leases import Lease
 from collectors.models.ledger_audits import LedgerAudit
 from collectors.models.login_throttles import LoginThrottle
@@ -36,6 +37,7 @@ __all__ = [
     "Fingerprint",
     "Gap",
     "Heartbeat",
+    "Invitation",
     "Latency",
     "Lease",
     "LedgerAudit",

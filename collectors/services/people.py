@@ -176,7 +176,7 @@ def add_membership(
 
     Raises `Refused` when role and team do not fit, `Conflict` when the person has a role there already.
     """
-    _check_fit(organization, team, role)
+    check_fit(organization, team, role)
     if user is None:
         user, _ = User.objects.get_or_create(
             email=User.objects.normalize_email(email), defaults={"password": _unusable_password()}
@@ -201,7 +201,7 @@ def change_membership(*, membership: Membership, role: Role, actor: Actor) -> Me
 
     Raises `Refused` when the role does not fit, or when nobody would administer the organization.
     """
-    _check_fit(membership.organization, membership.team, role)
+    check_fit(membership.organization, membership.team, role)
     if role != Role.ORG_ADMIN:
         _keep_an_admin(membership)
     if role == membership.role:
@@ -236,7 +236,8 @@ def remove_membership(*, membership: Membership, actor: Actor) -> None:
     membership.delete()
 
 
-def _check_fit(organization: Organization, team: Team | None, role: Role) -> None:
+def check_fit(organization: Organization, team: Team | None, role: Role) -> None:
+    """Raise `Refused` when the role cannot be held there, or the team is of another organization."""
     if role.needs_team and team is None:
         raise Refused(f"{role} is a role in a team.", code="invalid", errors={"team_id": ["This role needs a team."]})
     if not role.needs_team and team is not None:

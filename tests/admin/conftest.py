@@ -18,6 +18,7 @@ from collectors.models import (
     Command,
     Fingerprint,
     Gap,
+    Invitation,
     Membership,
     MonitoredDatabase,
     SlowQuery,
@@ -27,6 +28,7 @@ from collectors.models import (
 )
 from collectors.services import rollups
 from collectors.services.commands import request_command
+from collectors.services.invitations import invite
 from tests.authenticator import with_second_factor
 from tests.cast import SOMEBODY, Cast, person
 
@@ -48,6 +50,7 @@ class Rows:
     audit: AuditEntry
     membership: Membership
     user: User
+    invitation: Invitation
 
     def all(self) -> list[object]:
         """Return them all."""
@@ -149,4 +152,11 @@ def rows_of(collector: Collector, text: str) -> Rows:
         audit=AuditEntry.objects.filter(organization_id=organization_id)[0],
         membership=Membership.objects.filter(organization_id=organization_id)[0],
         user=member,
+        invitation=invite(
+            organization=collector.organization,
+            team=collector.team,
+            role=Role.USER,
+            email=f"invited-{collector.pk}@example.org",
+            actor=SOMEBODY,
+        ).row,
     )

@@ -12,7 +12,7 @@ from collectors.admin.collectors import CollectorAdmin
 from collectors.admin.site import site
 from collectors.domain.commands import CommandType
 from collectors.domain.roles import Permission
-from collectors.models import AuditEntry, Collector, Command, Membership, User
+from collectors.models import AuditEntry, Collector, Command, Invitation, Membership, User
 from collectors.services.commands import request_command
 from tests.admin.conftest import Rows, Visit
 from tests.cast import SOMEBODY, Cast
@@ -112,8 +112,8 @@ def test_a_post_needs_the_token_against_forgery(model: Any, name: str, cast: Cas
 @pytest.mark.parametrize(("model", "name"), ACTIONS, ids=NAMES)
 def test_the_own_row_is_acted_on(model: Any, name: str, cast: Cast, own: Rows, visit: Visit) -> None:
     row = foreign_row(model, own)
-    # Accounts are SUPER_ADMIN's.
-    client = visit(cast.root if model is User else cast.bob)
+    # Accounts are SUPER_ADMIN's, invitations an ORG_ADMIN's.
+    client = visit({User: cast.root, Invitation: cast.alice}.get(model, cast.bob))
     before = contents()
     response = client.post(reverse(f"admin:collectors_{model._meta.model_name}_do", args=[row.pk, name]))
     assert response.status_code in {200, 302}

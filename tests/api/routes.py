@@ -11,8 +11,10 @@ from django.utils import timezone
 
 from collectors.domain.commands import CommandType
 from collectors.domain.personal_tokens import TokenScope
+from collectors.domain.roles import Role
 from collectors.models import AuditEntry, Membership, SlowQuery
 from collectors.services.commands import request_command
+from collectors.services.invitations import invite
 from collectors.services.personal_tokens import create_token
 from tests.access.matrix import API
 from tests.cast import PASSWORD, SOMEBODY, Cast
@@ -38,6 +40,9 @@ def things(cast: Cast) -> Things:
         "collectors": cast.collector.pk,
         "commands": command.pk,
         "databases": cast.collector.database_id,
+        "invitations": invite(
+            organization=cast.example, team=cast.shop, role=Role.USER, email="new@example.org", actor=SOMEBODY
+        ).row.pk,
         "memberships": Membership.objects.get(user=cast.carol).pk,
         "organizations": cast.example.pk,
         "slow-queries": SlowQuery.objects.get().pk,
@@ -89,6 +94,11 @@ def _collector(t: Things) -> Any:
     return {"name": "new", "type": "mysql", "team_id": t.cast.shop.pk, "config": {"host": "db", "password": "p"}}
 
 
+def _invitation(t: Things) -> Any:
+    names = {"organization_id": t.cast.example.pk, "team_id": t.cast.shop.pk}
+    return {"email": "invited@example.org", "role": "USER", **names}
+
+
 def _membership(t: Things) -> Any:
     names = {"organization_id": t.cast.example.pk, "team_id": t.cast.shop.pk}
     return {"email": "new@example.org", "role": "USER", **names}
@@ -124,6 +134,11 @@ ROUTES = [
     Route("GET", "databases/{id}"),
     Route("PATCH", "databases/{id}", _name),
     Route("DELETE", "databases/{id}"),
+    Route("GET", "invitations"),
+    Route("POST", "invitations", _invitation),
+    Route("POST", "invitations/accept", lambda t: {"token": "x", "password": PASSWORD}),
+    Route("GET", "invitations/{id}"),
+    Route("DELETE", "invitations/{id}"),
     Route("GET", "memberships"),
     Route("POST", "memberships", _membership),
     Route("GET", "memberships/{id}"),

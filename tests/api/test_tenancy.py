@@ -8,7 +8,7 @@ from collectors.domain.roles import Role
 from collectors.models import AuditEntry, Collector, Membership, MonitoredDatabase, SlowQuery, StatusChange, User
 from tests.api.callers import PEOPLE, content_of, signed_in
 from tests.api.routes import ROUTES, Things
-from tests.cast import PASSWORD, Cast
+from tests.cast import Cast
 from tests.services.uploading import send, slow_log, slow_query
 
 pytestmark = pytest.mark.django_db
@@ -139,16 +139,27 @@ def test_adding_somebody_says_nothing_of_whether_the_address_was_known(cast: Cas
         alice.post("memberships", {"email": email, **names}) for email in ("mallory@example.net", "x@example.net")
     ]
     assert [answer.status_code for answer in answers] == [201, 201]
-    shapes = [
-        {
-            name: value
-            for name, value in content_of(answer).items()
-            if name not in {"id", "user_id", "email", "created_at"}
-        }
-        for answer in answers
-    ]
+    contents = [content_of(answer) for answer in answers]
+    assert [set(content["invitation"]) for content in contents] == [{"id", "url", "expires_at"}] * 2
+    assert [(content["id"], content["user_id"]) for content in contents] == [(None, None)] * 2
+    differing = {"email", "created_at", "invitation"}
+    shapes = [{name: value for name, value in content.items() if name not in differing} for content in contents]
     assert shapes[0] == shapes[1]
-    assert User.objects.get(email="mallory@example.net").check_password(PASSWORD)
+    assert {len(content["invitation"]["url"]) for content in contents} == {len(contents[0]["invitation"]["url"])}
+    found = content_of(alice.get("users"))["users"]
+    assert "mallory@example.net" not in {user["email"] for user in found}, "nobody is shown before they accept"
+    assert not Membership.objects.filter(user=cast.mallory, organization=cast.example).exists()
+    assert not User.objects.filter(email="x@example.net").exists()
+
+
+def test_somebody_who_is_seen_among_the_users_gets_the_role_at_once(cast: Cast) -> None:
+    names = {"organization_id": cast.example.pk, "team_id": cast.warehouse.pk, "role": "USER"}
+    answer = signed_in(cast.alice).post("memberships", {"email": "BOB@example.org", **names})
+    assert (answer.status_code, content_of(answer)["user_id"], content_of(answer)["invitation"]) == (
+        201,
+        cast.bob.pk,
+        None,
+    )
 
 
 def test_an_org_admin_can_neither_change_accounts_nor_make_a_super_admin(cast: Cast) -> None:

@@ -49,7 +49,7 @@ class LogoutSerializer(serializers.Serializer[Any]):
     refresh = serializers.CharField(max_length=4096, required=False)
 
 
-class _OpenView(APIView):
+class OpenView(APIView):
     """Endpoints that take credentials, so they cannot ask for them first. Refusals are 401."""
 
     authentication_classes: list[type] = []
@@ -60,7 +60,7 @@ class _OpenView(APIView):
         return 'Bearer realm="api"'
 
 
-class TokenView(_OpenView):
+class TokenView(OpenView):
     """Log in."""
 
     @extend_schema(request=CredentialsSerializer, responses=TokensSerializer, operation_id="auth_token")
@@ -81,7 +81,7 @@ class TokenView(_OpenView):
         return _no_store(_tokens(session, refresh_id))
 
 
-class RefreshView(_OpenView):
+class RefreshView(OpenView):
     """Exchange a refresh token for new tokens."""
 
     @extend_schema(request=RefreshSerializer, responses=TokensSerializer, operation_id="auth_token_refresh")
@@ -99,7 +99,7 @@ class RefreshView(_OpenView):
         return _no_store(_tokens(session, refresh_id))
 
 
-class LogoutView(_OpenView):
+class LogoutView(OpenView):
     """Log out."""
 
     @extend_schema(

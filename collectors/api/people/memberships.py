@@ -7,11 +7,14 @@ from rest_framework import serializers, status
 from rest_framework.request import Request
 from rest_framework.response import Response
 
+from collectors.access import visible_to
 from collectors.api.base import ScopedRelatedField, TenantSerializer, TenantViewSet
+from collectors.api.people.invitations import link_to
 from collectors.api.people.users import EmailField
 from collectors.domain.roles import Permission, Role
 from collectors.models import Membership, Organization, Team, User
-from collectors.services import people
+from collectors.services import invitations, people
+from collectors.services.invitations import Invited
 
 _ROLES = [role.value for role in Role]
 
@@ -43,7 +46,27 @@ class MembershipSerializer(TenantSerializer):
             "team_id": instance.team_id,
             "role": instance.role,
             "created_at": serializers.DateTimeField().to_representation(instance.created_at),
+            "invitation": None,
         }
+
+
+def _offered(invited: Invited, request: Request) -> dict[str, Any]:
+    """Return an invitation in the shape of a membership that is not there yet."""
+    row = invited.row
+    return {
+        "id": None,
+        "user_id": None,
+        "email": row.email,
+        "organization_id": row.organization_id,
+        "team_id": row.team_id,
+        "role": row.role,
+        "created_at": serializers.DateTimeField().to_representation(row.created_at),
+        "invitation": {
+            "id": row.pk,
+            "url": link_to(invited, request),
+            "expires_at": serializers.DateTimeField().to_representation(row.expires_at),
+        },
+    }
 
 
 class MembershipChangeSerializer(TenantSerializer):
@@ -72,15 +95,28 @@ class MembershipViewSet(TenantViewSet[Membership]):
 
     @extend_schema(responses={201: MembershipSerializer})
     def create(self, request: Request) -> Response:
-        """Give somebody a role."""
+        """Give somebody a role. An address that the caller knows nobody by is invited instead; the answer holds the link, once."""
         body = self.validated(MembershipSerializer)
         self.require(Permission.MEMBERSHIP_MANAGE, body["organization"])
+        user, email = body.get("user"), body.get("email", "")
+        if email:
+            user = visible_to(User.objects.filter(email=email), self.principal).first()
+        if user is None and not self.principal.is_superuser:
+            invited = invitations.invite(
+                organization=body["organization"],
+                team=body.get("team"),
+                role=Role(body["role"]),
+                email=email,
+                actor=self.actor,
+            )
+            content = _offered(invited, request)
+            return Response(content, status=status.HTTP_201_CREATED, headers={"Cache-Control": "no-store"})
         membership = people.add_membership(
             organization=body["organization"],
             team=body.get("team"),
             role=Role(body["role"]),
-            user=body.get("user"),
-            email=body.get("email", ""),
+            user=user,
+            email=email,
             actor=self.actor,
         )
         return Response(self.get_serializer(membership).data, status=status.HTTP_201_CREATED)

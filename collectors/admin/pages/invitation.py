@@ -1,0 +1,106 @@
+"""The page that an invitation's link opens, and the page that shows the link, once."""
+
+from typing import Any
+
+from django import forms
+from django.contrib import messages
+from django.http import HttpRequest, HttpResponse, HttpResponseRedirect
+from django.shortcuts import render
+from django.urls import reverse
+from unfold.widgets import UnfoldAdminPasswordWidget, UnfoldAdminTextInputWidget
+
+from collectors.admin import signed_in
+from collectors.admin.forms import show_refusal
+from collectors.domain import limits
+from collectors.models import Invitation, User
+from collectors.services import invitations
+from collectors.services.errors import Refused, TooManyAttempts
+from collectors.services.invitations import Invited
+
+_TEMPLATE = "admin/dbpower/invitation.html"
+
+
+class AcceptanceForm(forms.Form):
+    """The password of the account, or of one to be."""
+
+    password = forms.CharField(
+        max_length=4096,
+        strip=False,
+        widget=UnfoldAdminPasswordWidget(attrs={"autocomplete": "current-password", "autofocus": True}),
+        help_text="Have you an account with this address? Then its password. Otherwise choose one: you get an account with it.",
+    )
+    name = forms.CharField(
+        label="Your name",
+        max_length=limits.MAX_NAME_CHARACTERS,
+        required=False,
+        widget=UnfoldAdminTextInputWidget,
+        help_text="For a new account.",
+    )
+
+
+def invitation_page(site: Any, request: HttpRequest, token: str) -> HttpResponse:
+    """Show what is offered; accept it. Looking at the page uses nothing up."""
+    invitation = invitations.find(token)
+    if invitation is None:
+        response = _page(site, request, None)
+        response.status_code = 404
+        return response
+    if _is_invited(request, invitation):
+        return _accept_signed_in(site, request, token, invitation)
+    form = AcceptanceForm(request.POST or None)
+    status = 200
+    if form.is_valid():
+        try:
+            invitations.accept(token=token, **form.cleaned_data, actor=signed_in.actor(request))
+        except TooManyAttempts as refusal:
+            form.add_error(None, str(refusal))
+            status = 429
+        except Refused as refusal:
+            show_refusal(form, refusal)
+        else:
+            messages.success(request, "Welcome. Sign in with your password.")
+            return HttpResponseRedirect(reverse("admin:login"))
+    response = _page(site, request, invitation, form=form)
+    response.status_code = status
+    return response
+
+
+def invited_page(model_admin: Any, request: HttpRequest, invited: Invited) -> HttpResponse:
+    """Show the link of a new invitation."""
+    context = {
+        **model_admin.admin_site.each_context(request),
+        "title": f"{invited.row.email} is invited",
+        "opts": model_admin.opts,
+        "invitation": invited.row,
+        "link": request.build_absolute_uri(reverse("admin:invitation", args=[invited.token])),
+    }
+    response = render(request, "admin/dbpower/invited.html", context)
+    response["Cache-Control"] = "no-store"
+    return response
+
+
+def _is_invited(request: HttpRequest, invitation: Invitation) -> bool:
+    user = request.user
+    return isinstance(user, User) and user.email == invitation.email and signed_in.with_second_factor(request)
+
+
+def _accept_signed_in(site: Any, request: HttpRequest, token: str, invitation: Invitation) -> HttpResponse:
+    form = forms.Form(request.POST or None)
+    if request.method == "POST":
+        try:
+            user = signed_in.user(request)
+            invitations.accept_as(token=token, user=user, actor=signed_in.actor(request))
+        except Refused as refusal:
+            messages.error(request, str(refusal))
+        else:
+            messages.success(request, f"You are {invitation.role} in {invitation.team or invitation.organization} now.")
+        return HttpResponseRedirect(reverse("admin:index"))
+    return _page(site, request, invitation, form=form, signed_in=True)
+
+
+def _page(site: Any, request: HttpRequest, invitation: Invitation | None, **context: Any) -> HttpResponse:
+    own = {"title": "Invitation", "invitation": invitation}
+    response = render(request, _TEMPLATE, {**site.each_context(request), **own, **context})
+    # The address holds the token.
+    response["Referrer-Policy"] = "no-referrer"
+    return response
