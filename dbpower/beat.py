@@ -22,6 +22,11 @@ def schedule(sweep_seconds: int) -> dict[str, dict[str, Any]]:
             "schedule": timedelta(minutes=5),
             "options": {"expires": 250},
         },
+        "seal-audit": {
+            "task": "collectors.tasks.seal_audit",
+            "schedule": timedelta(minutes=1),
+            "options": {"expires": 50},
+        },
         "maintain-storage": {
             "task": "collectors.tasks.maintain_storage",
             "schedule": timedelta(hours=1),

@@ -1,13 +1,13 @@
 """The admin site. Only what is registered here is in it: apps that register themselves elsewhere stay out."""
 
 import time
-from functools import partial
+from functools import partial, update_wrapper
 from typing import Any, Final
 from urllib.parse import urlencode
 
 from django.contrib.auth import REDIRECT_FIELD_NAME, update_session_auth_hash
 from django.contrib.auth.views import PasswordChangeView
-from django.core.exceptions import ValidationError
+from django.core.exceptions import PermissionDenied, ValidationError
 from django.core.paginator import Paginator
 from django.http import HttpRequest, HttpResponse, HttpResponseRedirect
 from django.template.response import TemplateResponse
@@ -19,7 +19,7 @@ from unfold.sites import UnfoldAdminSite
 
 from collectors.admin import signed_in
 from collectors.models import AuditEntry
-from collectors.services import logins, people
+from collectors.services import audit, logins, people
 from collectors.services.errors import Refused, TooManyAttempts
 
 _SHOWN_PER_TABLE: Final = 20
@@ -134,6 +134,21 @@ class ConsoleSite(UnfoldAdminSite):
             path("invitation/<str:token>/", never_cache(partial(invitation_page, self)), name="invitation"),
             path("second-factor/", never_cache(partial(second_factor_page, self)), name="second_factor"),
         ]
+
+    def admin_view(self, view: Any, cacheable: bool = False) -> Any:  # noqa: FBT001 - Django's signature
+        """Guard a page; somebody whose role is too small for it is written into the audit."""
+        guarded = super().admin_view(view, cacheable)
+
+        def recorded(request: HttpRequest, *args: Any, **kwargs: Any) -> Any:
+            try:
+                return guarded(request, *args, **kwargs)
+            except PermissionDenied:
+                actor = signed_in.actor(request)
+                if actor.user_id is not None:
+                    audit.record_refusal(actor=actor, method=request.method or "", path=request.path)
+                raise
+
+        return update_wrapper(recorded, guarded)
 
     def has_permission(self, request: HttpRequest) -> bool:
         """Tell whether somebody may be in the console: signed in, with the second factor where there is or must be one."""

@@ -21,6 +21,14 @@ Row = TypeVar("Row", bound=Model)
 _MAX_ID_DIGITS: Final = 20
 
 
+class RefusedOnRow(PermissionDenied):
+    """A visible row on which the role is too small."""
+
+    def __init__(self, row: Model) -> None:
+        super().__init__()
+        self.row = row
+
+
 class ScopedRelatedField(serializers.PrimaryKeyRelatedField[Any]):
     """Another object by its id, among those that the caller may see: a foreign id is answered like an absent one."""
 
@@ -104,7 +112,7 @@ class TenantListViewSet(ListModelMixin, GenericViewSet[Row], Generic[Row]):
     def require(self, permission: Permission, row: Model) -> None:
         """Raise `PermissionDenied` unless the permission holds on the row."""
         if not may(self.principal, permission, row):
-            raise PermissionDenied
+            raise RefusedOnRow(row)
 
     def validated(self, serializer_class: type[serializers.BaseSerializer[Any]], **kwargs: Any) -> dict[str, Any]:
         """Return the body's members as the serializer reads them. Raises `ValidationError`."""

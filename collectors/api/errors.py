@@ -6,9 +6,12 @@ from typing import Any
 from django.core.exceptions import PermissionDenied
 from django.http import Http404, HttpRequest, JsonResponse
 from rest_framework import exceptions, status
+from rest_framework.request import Request
 from rest_framework.response import Response
 from rest_framework.views import exception_handler
 
+from collectors.api.authentication import actor_of
+from collectors.services import audit
 from collectors.services.errors import Conflict, Refused, TooManyAttempts
 
 _logger = logging.getLogger(__name__)
@@ -30,11 +33,19 @@ def handle(exc: Exception, context: dict[str, Any]) -> Response | None:
         exc = exceptions.NotFound()
     elif isinstance(exc, PermissionDenied):
         exc = exceptions.PermissionDenied()
+    if isinstance(exc, exceptions.PermissionDenied):
+        _record(exc, context["request"])
     response = exception_handler(exc, context)
     if response is None or not isinstance(exc, exceptions.APIException):
         return response
     response.data = _body(exc)
     return response
+
+
+def _record(exc: exceptions.PermissionDenied, request: Request) -> None:
+    actor = actor_of(request)
+    if actor.user_id is not None:
+        audit.record_refusal(actor=actor, method=request.method or "", path=request.path, row=getattr(exc, "row", None))
 
 
 def body(detail: str, code: str, errors: dict[str, list[str]] | None = None) -> dict[str, Any]:

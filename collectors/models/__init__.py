@@ -1,6 +1,6 @@
 """Tables, their constraints, and questions asked of them. One file a noun; import from here."""
 
-from collectors.models.audit import AuditEntry
+from collectors.models.audit import AuditChain, AuditEntry
 from collectors.models.buckets import Bucket, Cost, DirtyDay, DirtyHour, Latency
 from collectors.models.collectors import Collector
 from collectors.models.commands import Command
@@ -26,6 +26,7 @@ from collectors.models.teams import Team
 from collectors.models.users import User
 
 __all__ = [
+    "AuditChain",
     "AuditEntry",
     "Bucket",
     "Collector",

@@ -1,12 +1,21 @@
-"""The audit rows that every other service writes, inside its transaction."""
+"""The audit rows that every other service writes, inside its transaction; and those of attempts that were refused."""
 
+import threading
+import time
+from collections import OrderedDict
 from collections.abc import Mapping
-from typing import Any
+from typing import Any, Final
 
 from django.db.models import Model
 
 from collectors.domain.actors import Actor
-from collectors.models import AuditEntry
+from collectors.models import AuditEntry, Organization
+
+# The same refusal of the same person is written once in so many seconds, by each process: nobody fills the audit with it.
+_REFUSAL_SECONDS: Final = 60
+_REFUSALS_KEPT: Final = 10_000
+_refused: OrderedDict[tuple[Any, ...], float] = OrderedDict()
+_refused_lock = threading.Lock()
 
 
 def record(
@@ -32,3 +41,41 @@ def record(
         after=dict(after or {}),
         address=actor.address,
     )
+
+
+def record_refusal(*, actor: Actor, method: str, path: str, row: Model | None = None) -> None:
+    """Write down that somebody signed in asked for what their role does not permit. `row` is what it was asked of, if one."""
+    if not _is_new((actor.user_id, actor.address, method, path)):
+        return
+    AuditEntry.objects.create(
+        organization_id=_organization_of(row),
+        user_id=actor.user_id,
+        collector_id=actor.collector_id,
+        actor=actor.label,
+        action="access.refused",
+        object_type=row._meta.model_name or "" if row is not None else "",
+        object_id=row.pk if row is not None else None,
+        object_label=str(row)[:254] if row is not None else "",
+        after={"method": method, "path": path[:500]},
+        address=actor.address,
+    )
+
+
+def _is_new(refusal: tuple[Any, ...]) -> bool:
+    now = time.monotonic()
+    with _refused_lock:
+        last = _refused.get(refusal)
+        if last is not None and now - last < _REFUSAL_SECONDS:
+            return False
+        _refused[refusal] = now
+        _refused.move_to_end(refusal)
+        if len(_refused) > _REFUSALS_KEPT:
+            _refused.popitem(last=False)
+        return True
+
+
+def _organization_of(row: Model | None) -> int | None:
+    if isinstance(row, Organization):
+        return row.pk
+    organization_id: int | None = getattr(row, "organization_id", None)
+    return organization_id

@@ -63,7 +63,7 @@ def delete_organization(*, organization: Organization, actor: Actor) -> None:
         actor=actor,
         action="organization.delete",
         row=organization,
-        organization_id=None,
+        organization_id=organization.pk,
         before={"name": organization.name},
     )
     organization.delete()

@@ -21,8 +21,8 @@ ACTIONS = [(model, name) for model, table in site._registry.items() for name in 
 NAMES = [f"{model.__name__}.{name}" for model, name in ACTIONS]
 
 
-def contents(skip: tuple[str, ...] = ("django_session",)) -> dict[str, list[Any]]:
-    """Return every row of the database, except sessions."""
+def contents(skip: tuple[str, ...] = ("django_session", "audit_entries")) -> dict[str, list[Any]]:
+    """Return every row of the database, except sessions, and the audit, where refusals are noted."""
     found = {}
     with connection.cursor() as cursor:
         for table in connection.introspection.table_names(cursor):

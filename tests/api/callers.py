@@ -30,6 +30,8 @@ class Caller:
         address = path if path.startswith("/") else V1 + path
         _CLIENT.cookies.clear()
         answer: Any = _CLIENT.generic(method, address, content, content_type, headers=headers, **extra)
+        if answer.streaming:
+            return HttpResponse(b"".join(answer), status=answer.status_code, headers=answer.headers)
         return answer  # type: ignore[no-any-return]
 
     def get(self, path: str, **extra: Any) -> HttpResponse:

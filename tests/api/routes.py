@@ -83,6 +83,8 @@ class Route:
         return f"{self.method} {self.template}"
 
 
+# These answer a file, whoever asks in whatever way.
+FILES = {"audit/export"}
 COMMANDS = "collectors/{collector_pk}/commands"
 
 
@@ -110,6 +112,7 @@ def _name(_: Things) -> Any:
 
 ROUTES = [
     Route("GET", "audit"),
+    Route("GET", "audit/export"),
     Route("GET", "audit/{id}"),
     Route("POST", "auth/logout", lambda t: {}),
     Route("POST", "auth/token", lambda t: {"email": "bob@example.org", "password": PASSWORD}),

@@ -9,7 +9,7 @@ from django.core.management import call_command
 from django.test import Client
 
 from tests.api.callers import ANYBODY, content_of, signed_in
-from tests.api.routes import ROUTES, Things
+from tests.api.routes import FILES, ROUTES, Things
 from tests.cast import Cast
 
 pytestmark = pytest.mark.django_db
@@ -83,7 +83,7 @@ def test_the_browsable_api_is_for_a_session_and_anybody_else_is_401(prepared: Th
     assert client.get("/api/v1/collectors").status_code == 401
     client.force_login(prepared.cast.bob)
     for route in ROUTES:
-        if route.method != "GET" or route.answers["lead"] != 200:
+        if route.method != "GET" or route.answers["lead"] != 200 or route.template in FILES:
             continue
         answer = client.get(f"/api/v1/{route.path(prepared.ids)}")
         assert answer.status_code == 200, route
