@@ -27,6 +27,11 @@ def schedule(sweep_seconds: int) -> dict[str, dict[str, Any]]:
             "schedule": timedelta(minutes=1),
             "options": {"expires": 50},
         },
+        "rotate-old-keys": {
+            "task": "collectors.tasks.rotate_old_keys",
+            "schedule": timedelta(minutes=10),
+            "options": {"expires": 500},
+        },
         "maintain-storage": {
             "task": "collectors.tasks.maintain_storage",
             "schedule": timedelta(hours=1),

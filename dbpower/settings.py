@@ -26,6 +26,8 @@ DBPOWER_OFFLINE_AFTER_SECONDS = environment.integer("DBPOWER_OFFLINE_AFTER_SECON
 DBPOWER_LEASE_SECONDS = environment.integer("DBPOWER_LEASE_SECONDS", 75, minimum=1, maximum=86_400)
 DBPOWER_SWEEP_SECONDS = environment.integer("DBPOWER_SWEEP_SECONDS", 30, minimum=1, maximum=3600)
 DBPOWER_COMMAND_TTL_SECONDS = environment.integer("DBPOWER_COMMAND_TTL_SECONDS", 300, minimum=1, maximum=86_400)
+# Older keys are changed by their agents. 0: only when somebody asks.
+DBPOWER_KEY_MAX_AGE_DAYS = environment.integer("DBPOWER_KEY_MAX_AGE_DAYS", 0, minimum=0, maximum=3650)
 
 # -- Secrets -----------------------------------------------------------------------------------------------------------
 SECRET_KEY = _secrets.secret_key

@@ -14,8 +14,10 @@ from dbpower_agent.client import Client
 from dbpower_agent.commands import CommandDesk
 from dbpower_agent.healthcheck import WRITE_EVERY_SECONDS, mark_alive, remove_mark
 from dbpower_agent.heartbeat import HeartbeatThread
+from dbpower_agent.keyring import KeyRing
 from dbpower_agent.loop import CollectionThread
 from dbpower_agent.reports import ReportThread
+from dbpower_agent.rotation import KeyRotation
 from dbpower_agent.sources.base import SnapshotNumbers, SourceTools
 from dbpower_agent.sources.factory import make_sources
 from dbpower_agent.spool import Spool
@@ -54,6 +56,8 @@ class Agent:
         self._formatter = formatter
         self._manager = ServiceManager(environ)
         self._lock = prepare_state_directory(config.state_dir)
+        self._keys = KeyRing(config.state_dir, config.api_key)
+        self._mask_secrets()
         self._state = AgentState(
             collection_interval_minutes=config.collection_interval_minutes, config_version=config.config_version
         )
@@ -85,6 +89,13 @@ class Agent:
             self._client,
             self._state,
             desk,
+            rotation=KeyRotation(
+                self._keys,
+                self._state,
+                collector_id=config.collector_id,
+                allowed=config.rotate_key,
+                on_new_key=self._mask_secrets,
+            ),
             wake_collection=self._collection.wake,
             first_pause=config.heartbeat_seconds,
         )
@@ -142,7 +153,7 @@ class Agent:
             os._exit(0)
 
     def _client(self) -> Client:
-        return Client(self._config)
+        return Client(self._config, self._keys)
 
     def _sources(self, config: AgentConfig) -> tuple[Source, ...]:
         tools = SourceTools(
@@ -157,7 +168,10 @@ class Agent:
 
     def _use_config(self, config: AgentConfig) -> None:
         self._config = config
-        self._formatter.mask(config.secrets)
+        self._mask_secrets()
+
+    def _mask_secrets(self) -> None:
+        self._formatter.mask((*self._config.secrets, *self._keys.secrets))
 
 
 def prepare_state_directory(directory: Path) -> IO[bytes]:

@@ -11,6 +11,7 @@ from urllib.parse import urlsplit
 
 from dbpower_agent import __version__
 from dbpower_agent.database_config import is_loopback
+from dbpower_agent.keyring import KeyRing
 from dbpower_agent.memory import without_charset_detection
 
 with without_charset_detection():
@@ -55,7 +56,8 @@ class NoCredentials(requests.auth.AuthBase):
 class Client:
     """The backend as one thread sees it: a session is not shared between threads, so each makes its own client."""
 
-    def __init__(self, config: AgentConfig) -> None:
+    def __init__(self, config: AgentConfig, keys: KeyRing | None = None) -> None:
+        self._keys = keys or KeyRing(config.state_dir, config.api_key)
         self._base = f"{config.backend_url}/api/v1"
         self._collector = f"{self._base}/collectors/{config.collector_id}"
         self._timeout = config.request_timeout_seconds
@@ -67,7 +69,6 @@ class Client:
             session.proxies = get_environ_proxies(config.backend_url, no_proxy=None)
         session.headers.update(
             {
-                "X-Collector-API-Key": config.api_key,
                 "User-Agent": f"dbpower-agent/{__version__}",
                 "Accept": "application/json",
                 "Accept-Encoding": "identity",
@@ -84,17 +85,27 @@ class Client:
     def report(self, command_id: int, body: dict[str, Any]) -> Answer:
         return self._post(f"{self._collector}/commands/{command_id}/execute", json.dumps(body).encode())
 
+    def tell_key(self, sha256: str) -> Answer:
+        """Tell the digest of a key that the agent made."""
+        return self._send("PUT", f"{self._collector}/key", json.dumps({"sha256": sha256}).encode())
+
     def upload(self, body: bytes) -> Answer:
         """Send one upload; `body` is gzip-compressed JSON."""
         # Applying a snapshot is the longest thing the backend does for an agent.
         return self._post(f"{self._base}/queries/bulk", body, gzip=True, timeout=max(self._timeout, 60.0))
 
     def _post(self, url: str, body: bytes, *, gzip: bool = False, timeout: float | None = None) -> Answer:
+        return self._send("POST", url, body, gzip=gzip, timeout=timeout)
+
+    def _send(self, method: str, url: str, body: bytes, *, gzip: bool = False, timeout: float | None = None) -> Answer:
         seconds = timeout or self._timeout
-        headers = {"Content-Type": "application/json"} | ({"Content-Encoding": "gzip"} if gzip else {})
+        headers = {"Content-Type": "application/json", "X-Collector-API-Key": self._keys.current}
+        if gzip:
+            headers["Content-Encoding"] = "gzip"
         deadline = time.monotonic() + seconds
         try:
-            with self._session.post(
+            with self._session.request(
+                method,
                 url,
                 data=body,
                 headers=headers,

@@ -67,6 +67,7 @@ class AgentConfig:
     sources: tuple[str, ...]
     slow_log_old_tables: tuple[str, ...]
     rotate_slow_log_rows: int
+    rotate_key: bool
     base_db_config: DatabaseConfig
     db_config_from_environment: bool
 

@@ -49,6 +49,7 @@ FIELDS: Final = (
     Field("sources", "list", default=(), choices=(*MYSQL_SOURCES, *POSTGRES_SOURCES)),
     Field("slow_log_old_tables", "list", default=("slow_log_backup", "slow_log_prev")),
     Field("rotate_slow_log_rows", "integer", default=0, maximum=10**9),
+    Field("rotate_key", "flag", default=True),
 )
 FIELDS_BY_NAME: Final = {field.name: field for field in FIELDS}
 

@@ -18,6 +18,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable
 
     from dbpower_agent.commands import CommandDesk
+    from dbpower_agent.rotation import KeyRotation
     from dbpower_agent.state import AgentState
 
 logger = logging.getLogger(__name__)
@@ -41,6 +42,7 @@ class HeartbeatThread(threading.Thread):
         state: AgentState,
         desk: CommandDesk,
         *,
+        rotation: KeyRotation,
         wake_collection: Callable[[], None],
         first_pause: float,
     ) -> None:
@@ -48,6 +50,7 @@ class HeartbeatThread(threading.Thread):
         self._client_factory = client_factory
         self._state = state
         self._desk = desk
+        self._rotation = rotation
         self._wake_collection = wake_collection
         self._pause = first_pause
         self._backoff = Backoff()
@@ -83,6 +86,10 @@ class HeartbeatThread(threading.Thread):
         except BackendUnreachableError as error:
             return self._failed(str(error), None)
         if answer.status != 200:
+            # The other key is tried at once when one that was good is refused, and with each later attempt.
+            if answer.status == 401 and self._rotation.refused() and not self._failing:
+                self._failing = True
+                return SHORTEST_PAUSE
             at_least = KEY_REFUSED_PAUSE if answer.status in {401, 404} else 0.0
             return self._failed(answer.detail, answer.retry_after, at_least)
         if self._failing:
@@ -90,6 +97,9 @@ class HeartbeatThread(threading.Thread):
         self._failing = False
         self._backoff.reset()
         self._apply(answer)
+        if self._rotation.step(client, wanted=answer.body.get("rotate_key") is True):
+            # The next heartbeat proves the new key.
+            return SHORTEST_PAUSE
         return self._pause * random.uniform(1 - JITTER, 1 + JITTER)  # noqa: S311  (spreads load, guards nothing)
 
     def _failed(self, detail: str, retry_after: float | None, at_least: float = 0.0) -> float:

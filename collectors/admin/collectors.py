@@ -25,7 +25,7 @@ from collectors.domain.actors import Actor
 from collectors.domain.commands import CommandType
 from collectors.domain.roles import Permission
 from collectors.models import Collector, ControlPlane
-from collectors.services import collectors, commands, configs
+from collectors.services import collector_keys, collectors, commands, configs
 from collectors.services.errors import Refused
 
 _CONNECTION: Final[Any] = ("Connection to the database", {"fields": list(CONNECTION_FIELDS), "classes": ["collapse"]})
@@ -103,7 +103,7 @@ class CollectorAdmin(ScopedModelAdmin):
     found_everywhere = True
     search_fields = ["name"]
     fieldsets: ClassVar[Any] = [(None, {"fields": ["name", "collection_interval_minutes"]}), _CONNECTION]
-    actions = ["start", "stop", "collect", "rotate_key"]
+    actions = ["start", "stop", "collect", "rotate_key_by_agent", "rotate_key", "revoke_key"]
 
     # -- The list ------------------------------------------------------------------------------------------------------
 
@@ -218,7 +218,30 @@ class CollectorAdmin(ScopedModelAdmin):
         """Collect once, now."""
         return commands.request_command(collector=row, command=CommandType.COLLECT, actor=actor)
 
-    @scoped_action(permission=Permission.COLLECTOR_MANAGE, label="Rotate key", icon="key", page="show_keys")
+    @scoped_action(
+        permission=Permission.COLLECTOR_MANAGE,
+        label="Rotate key",
+        icon="autorenew",
+        done="Their agents make new keys with the next heartbeat: {names}.",
+        offered=lambda collector: collector.api_key_hash and not collector.key_rotation_requested_at,
+    )
+    def rotate_key_by_agent(self, row: Any, actor: Actor) -> Any:
+        """Ask the agent to make a new key, which nobody sees."""
+        return collector_keys.request_rotation(collector=row, actor=actor)
+
+    @scoped_action(
+        permission=Permission.COLLECTOR_MANAGE,
+        label="Revoke keys",
+        icon="key_off",
+        variant="danger",
+        done="Without a key now: {names}.",
+        offered=lambda collector: bool(collector.api_key_hash),
+    )
+    def revoke_key(self, row: Any, actor: Actor) -> Any:
+        """End every key at once."""
+        return collector_keys.revoke(collector=row, actor=actor)
+
+    @scoped_action(permission=Permission.COLLECTOR_MANAGE, label="New key by hand", icon="key", page="show_keys")
     def rotate_key(self, row: Any, actor: Actor) -> Any:
         """Make a new key, which the page that follows shows once."""
         return collectors.rotate_key(collector=row, actor=actor)

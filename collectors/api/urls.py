@@ -5,6 +5,7 @@ from drf_spectacular.views import SpectacularAPIView, SpectacularSwaggerSplitVie
 
 from collectors.api.agents.commands import ExecuteView
 from collectors.api.agents.heartbeat import HeartbeatView
+from collectors.api.agents.keys import KeyView
 from collectors.api.agents.queries import BulkView
 from collectors.api.health import DetailView, LiveView, ReadyView
 from collectors.api.people.audit import AuditViewSet
@@ -45,6 +46,7 @@ v1: list[URLPattern | URLResolver] = [
     lenient("auth/logout", LogoutView, "logout"),
     lenient("invitations/accept", AcceptView, "invitation-accept"),
     lenient(rf"{_COLLECTOR}/heartbeat", HeartbeatView, "heartbeat"),
+    lenient(rf"{_COLLECTOR}/key", KeyView, "key"),
     lenient(rf"{_COLLECTOR}/commands/(?P<command_pk>[0-9]{{1,19}})/execute", ExecuteView, "execute"),
     lenient("queries/bulk", BulkView, "queries-bulk"),
     path("", include(router.urls)),

@@ -20,6 +20,7 @@ class Report:
     source: dict[str, Any] | None = None
     spool: dict[str, Any] | None = None
     error: str = ""
+    address: str = ""
 
 
 def increase(*, last: int, value: int, instance: str, same_process: bool) -> int:

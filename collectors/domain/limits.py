@@ -16,6 +16,8 @@ DUPLICATE_SHOWN_SECONDS: Final = 600
 # Whole seconds, and the way a heartbeat takes, may make an uptime look this much longer than it is.
 DUPLICATE_MARGIN_SECONDS: Final = 5
 KEY_OVERLAP_HOURS: Final = 24
+# Of the old key, once the agent has used the one that it made itself.
+KEY_GRACE_SECONDS: Final = 3600
 
 # A web process records every WEB_SEEN_SECONDS that it accepts heartbeats; longer than WEB_GAP_SECONDS without such a
 # record means that nobody could have been heard.

@@ -40,7 +40,11 @@ class Collector(models.Model):
     )
     api_key_hash = models.CharField(max_length=64, editable=False)
     api_key_created_at = models.DateTimeField(db_default=Now(), editable=False)
-    # The key before the last rotation, valid until its overlap ends.
+    # When the present key was used first; until then it may not have reached the agent.
+    api_key_proven_at = models.DateTimeField(null=True, editable=False)
+    # Since when the agent is asked to make a new key.
+    key_rotation_requested_at = models.DateTimeField(null=True, editable=False)
+    # The key before the last rotation, good until its overlap ends; without an end until the present one is proven.
     previous_key_hash = models.CharField(max_length=64, blank=True, editable=False)
     previous_key_expires_at = models.DateTimeField(null=True, editable=False)
     created_at = models.DateTimeField(db_default=Now(), editable=False)
@@ -58,14 +62,19 @@ class Collector(models.Model):
         """Make a new key, keep its hash in this object (the caller saves it) and return the key: nothing else ever holds it."""
         key = keys.generate_key(self.pk)
         self.api_key_hash = keys.digest_of(key)
+        self.api_key_proven_at = None
         return key
 
     def verify_api_key(self, key: str) -> bool:
         """Tell whether the key is the collector's present one, or its previous one within the overlap of a rotation."""
         if keys.matches(key, self.api_key_hash):
             return True
+        return keys.matches(key, self.previous_key_hash) and self.previous_key_is_good()
+
+    def previous_key_is_good(self) -> bool:
+        """Tell whether there is a previous key that still opens anything."""
         expires_at = self.previous_key_expires_at
-        return keys.matches(key, self.previous_key_hash) and expires_at is not None and timezone.now() < expires_at
+        return bool(self.previous_key_hash) and (expires_at is None or timezone.now() < expires_at)
 
     @property
     def ha_role(self) -> HaRole | None:

@@ -28,6 +28,8 @@ class Heartbeat(models.Model):
     previous_instance = models.CharField(max_length=32, blank=True)
     epoch = models.BigIntegerField(default=0)
     instance_since = models.DateTimeField(null=True)
+    # Where the last heartbeat came from.
+    address = models.CharField(max_length=45, blank=True)
     # When a second agent with the same key was last noticed.
     duplicate_seen_at = models.DateTimeField(null=True)
     version = models.CharField(max_length=32, blank=True)

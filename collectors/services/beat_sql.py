@@ -10,7 +10,6 @@ from dataclasses import dataclass
 from typing import Any, Final
 
 from django.db import connection
-from django.utils import timezone
 
 from collectors.domain import commands, liveness
 from collectors.domain.heartbeats import Report
@@ -19,6 +18,7 @@ from collectors.models import Collector
 _STATEMENT: Final = """
 UPDATE collector_heartbeats SET
     last_heartbeat = {now},
+    address = %(address)s,
     queries_collected = queries_collected + {added_queries},
     reported_queries = CASE WHEN %(named)s AND reported_queries > %(queries)s THEN reported_queries ELSE %(queries)s END,
     errors_count = errors_count + {added_errors},
@@ -33,12 +33,13 @@ UPDATE collector_heartbeats SET
     spool = COALESCE({spool}, spool),
     stopping = %(stopping)s
 WHERE collector_id = %(id)s AND instance = %(instance)s AND epoch > 0 AND status IN ({settled})
-  AND EXISTS (SELECT 1 FROM collectors WHERE id = %(id)s AND (api_key_hash = %(digest)s
-      OR (previous_key_hash = %(digest)s AND previous_key_expires_at > {now})))
+  AND EXISTS (SELECT 1 FROM collectors WHERE id = %(id)s AND (api_key_hash = %(digest)s AND api_key_proven_at IS NOT NULL
+      OR (previous_key_hash = %(digest)s AND (previous_key_expires_at IS NULL OR previous_key_expires_at > {now}))))
 RETURNING epoch,
     (SELECT auto_collect FROM collectors WHERE id = %(id)s),
     (SELECT collection_interval_minutes FROM collectors WHERE id = %(id)s),
     (SELECT config_version FROM collectors WHERE id = %(id)s),
+    (SELECT key_rotation_requested_at IS NOT NULL FROM collectors WHERE id = %(id)s),
     EXISTS (SELECT 1 FROM collector_leases WHERE holder_id = %(id)s),
     EXISTS (SELECT 1 FROM collector_commands WHERE collector_id = %(id)s AND state IN ({open}) AND expires_at > {now})
 """
@@ -70,6 +71,7 @@ class Written:
     epoch: int
     holds_lease: bool = False
     has_commands: bool = False
+    rotate_key: bool = False
     # Another process with the same key has begun since: this one is to do nothing.
     is_superseded: bool = False
 
@@ -89,21 +91,20 @@ def write(*, collector_id: int, key_digest: str, report: Report) -> Written | No
         auto_collect=bool(row[1]),
         collection_interval_minutes=row[2],
         config_version=row[3],
-        holds_lease=bool(row[4]),
-        has_commands=bool(row[5]),
+        rotate_key=bool(row[4]),
+        holds_lease=bool(row[5]),
+        has_commands=bool(row[6]),
     )
 
 
 def key_is_valid(collector: Collector, key_digest: str) -> bool:
     """Tell whether the digest is that of the collector's present key, or of its previous one within the overlap."""
+    if not key_digest:
+        # A revoked key has no hash.
+        return False
     if hmac.compare_digest(collector.api_key_hash, key_digest):
         return True
-    expires_at = collector.previous_key_expires_at
-    return (
-        hmac.compare_digest(collector.previous_key_hash, key_digest)
-        and expires_at is not None
-        and timezone.now() < expires_at
-    )
+    return hmac.compare_digest(collector.previous_key_hash, key_digest) and collector.previous_key_is_good()
 
 
 def _statement(settled: tuple[liveness.Status, ...]) -> str:
@@ -132,4 +133,5 @@ def _parameters(collector_id: int, key_digest: str, report: Report) -> dict[str,
         "source": None if report.source is None else json.dumps(report.source),
         "spool": None if report.spool is None else json.dumps(report.spool),
         "stopping": report.stopping,
+        "address": report.address,
     }

@@ -159,13 +159,19 @@ def _announce_config(collector: Collector, actor: Actor) -> Command:
 def rotate_key(
     *, collector: Collector, actor: Actor, overlap: timedelta = timedelta(hours=limits.KEY_OVERLAP_HOURS)
 ) -> Registered:
-    """Give the collector a new key, returned once. The present key stays valid for `overlap`; an older one ends now."""
+    """Give the collector a new key, returned once. The present key stays valid for `overlap`; an older one ends now.
+
+    Where the present one is the agent's own and was never used, the agent may not have it: the one before stays in its place.
+    """
     locked = Collector.objects.select_for_update().get(pk=collector.pk)
-    previous = locked.api_key_hash
+    is_awaited = bool(locked.previous_key_hash) and locked.previous_key_expires_at is None
+    previous = locked.previous_key_hash if is_awaited else locked.api_key_hash
     api_key = locked.generate_api_key()
     Collector.objects.filter(pk=locked.pk).update(
         api_key_hash=locked.api_key_hash,
         api_key_created_at=Now(),
+        api_key_proven_at=None,
+        key_rotation_requested_at=None,
         previous_key_hash=previous,
         previous_key_expires_at=Now() + overlap,
     )

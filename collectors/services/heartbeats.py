@@ -16,7 +16,7 @@ from collectors.domain.commands import CommandState, CommandType
 from collectors.domain.heartbeats import Report, increase
 from collectors.domain.liveness import Beat, Cause, Status
 from collectors.models import Collector, Command, Heartbeat, Lease, StatusChange
-from collectors.services import beat_sql, configs, leases
+from collectors.services import beat_sql, collector_keys, configs, leases
 from collectors.services.errors import Refused
 
 _logger = logging.getLogger(__name__)
@@ -41,6 +41,7 @@ class Answer:
     config_version: int
     epoch: int
     holds_lease: bool
+    rotate_key: bool
     commands: list[DeliveredCommand]
 
 
@@ -57,6 +58,8 @@ def record(*, collector_id: int, key_digest: str, report: Report) -> Answer:
     """
     beat = beat_sql.write(collector_id=collector_id, key_digest=key_digest, report=report)
     if beat is None:
+        # Apart from what follows: it may write to the collector's row, which everybody else locks after the heartbeat's.
+        authenticate(collector_id=collector_id, key_digest=key_digest)
         beat = _record_change(collector_id=collector_id, key_digest=key_digest, report=report)
     if not (beat.holds_lease or beat.is_superseded or report.stopping):
         readable = None if report.source is None else report.source.get("readable")
@@ -69,6 +72,7 @@ def record(*, collector_id: int, key_digest: str, report: Report) -> Answer:
         config_version=beat.config_version,
         epoch=beat.epoch,
         holds_lease=beat.holds_lease,
+        rotate_key=beat.rotate_key,
         commands=commands,
     )
 
@@ -78,6 +82,8 @@ def authenticate(*, collector_id: int, key_digest: str) -> Collector:
     collector = Collector.objects.filter(pk=collector_id).first()
     if collector is None or not beat_sql.key_is_valid(collector, key_digest):
         raise KeyRefused
+    if collector.api_key_proven_at is None and collector.api_key_hash == key_digest:
+        collector_keys.prove(collector=collector)
     return collector
 
 
@@ -129,6 +135,7 @@ def _written(collector: Collector, **members: Any) -> beat_sql.Written:
         auto_collect=collector.auto_collect,
         collection_interval_minutes=collector.collection_interval_minutes,
         config_version=collector.config_version,
+        rotate_key=collector.key_rotation_requested_at is not None,
         **members,
     )
 
@@ -218,6 +225,7 @@ def _facts(report: Report) -> dict[str, Any]:
         "last_heartbeat": Now(),
         "stopping": report.stopping,
         "instance": report.instance,
+        "address": report.address,
     }
     if report.version:
         facts["version"] = report.version

@@ -6,7 +6,7 @@ from typing import Any
 from celery import shared_task
 from celery.signals import worker_ready
 
-from collectors.services import audit_chain, presence, rollups, storage
+from collectors.services import audit_chain, collector_keys, presence, rollups, storage
 from collectors.services import sweep as sweeping
 
 _logger = logging.getLogger(__name__)
@@ -34,6 +34,12 @@ def roll_up() -> None:
 def seal_audit() -> None:
     """Seal what was written into the audit since the last time."""
     audit_chain.seal()
+
+
+@shared_task(name="collectors.tasks.rotate_old_keys")
+def rotate_old_keys() -> None:
+    """Ask agents with old keys for new ones."""
+    collector_keys.request_old()
 
 
 @worker_ready.connect

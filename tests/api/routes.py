@@ -69,7 +69,7 @@ class Route:
     @property
     def for_agents(self) -> bool:
         """Whether a collector key opens it, and no token."""
-        return self.answers["key"] == 200 and self.answers["root"] == 401
+        return self.answers["key"] != 401 and self.answers["root"] == 401
 
     def path(self, ids: dict[str, int]) -> str:
         """Return the address with ids in the place of its parameters."""
@@ -126,12 +126,14 @@ ROUTES = [
     Route("POST", "collectors/{id}/stop", lambda t: {}),
     Route("POST", "collectors/{id}/collect", lambda t: {}),
     Route("POST", "collectors/{id}/rotate-key", lambda t: {}),
+    Route("POST", "collectors/{id}/revoke-key", lambda t: {}),
     Route("GET", COMMANDS),
     Route("GET", COMMANDS + "/{id}"),
     Route("POST", COMMANDS + "/{id}/cancel", lambda t: {}),
     Route("GET", "collectors/{collector_pk}/status-changes"),
     Route("POST", "collectors/{collector_pk}/heartbeat", lambda t: {"stats": {"queries_collected": 1}}),
     Route("POST", COMMANDS + "/{command_pk}/execute", lambda t: {"success": True, "result": {}}),
+    Route("PUT", "collectors/{collector_pk}/key", lambda t: {"sha256": "0" * 64}),
     Route("POST", "queries/bulk", lambda t: {"queries": [{"query": "select 1"}]}),
     Route("GET", "databases"),
     Route("GET", "databases/{id}"),

@@ -112,7 +112,7 @@ def test_a_heartbeat_about_two_sources_has_the_golden_shape() -> None:
 def test_the_golden_heartbeat_answer_is_carried_out() -> None:
     state = AgentState(collection_interval_minutes=1, config_version=3)
     desk = CommandDesk(state, report=lambda *_: None, wake=lambda: None)
-    heartbeat = HeartbeatThread(lambda: None, state, desk, wake_collection=lambda: None, first_pause=1)  # type: ignore[arg-type,return-value]
+    heartbeat = HeartbeatThread(lambda: None, state, desk, rotation=None, wake_collection=lambda: None, first_pause=1)  # type: ignore[arg-type,return-value]
     heartbeat._apply(Answer(200, golden("heartbeat_answer")))
     assert state.lease == Lease(held=True, epoch=7)
     assert (state.auto_collect, state.interval_seconds, heartbeat._pause) == (True, 300.0, 30.0)

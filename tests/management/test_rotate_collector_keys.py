@@ -85,3 +85,14 @@ def test_options_that_make_no_sense_are_refused_and_change_nothing(cast: Cast, o
     with pytest.raises(CommandError):
         call(NAME, *options, "--dry-run")
     assert hashes() == before
+
+
+def test_agents_are_asked_to_make_their_keys_themselves(cast: Cast) -> None:
+    before = hashes()
+    printed = call(NAME, "--team", str(cast.shop.pk), "--by-agent")
+    assert printed == f"asked the agent of collector {cast.collector.pk} (shop-mysql) for a new key\n"
+    assert hashes() == before
+    asked = Collector.objects.exclude(key_rotation_requested_at=None)
+    assert [collector.pk for collector in asked] == [cast.collector.pk]
+    with pytest.raises(CommandError, match="exclude each other"):
+        call(NAME, "--all", "--by-agent", "--show-keys")

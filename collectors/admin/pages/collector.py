@@ -55,7 +55,8 @@ def _facts(collector: Collector, now: datetime) -> list[tuple[str, Any]]:
         ("Queries collected", f"{heartbeat.queries_collected:,}"),
         ("Errors", f"{heartbeat.errors_count:,}"),
         ("Agent", f"{heartbeat.version or NOTHING}, up {duration(timedelta(seconds=heartbeat.uptime_seconds))}"),
-        ("Key made", ago(collector.api_key_created_at, now=now)),
+        ("Key", _key(collector, now)),
+        ("Key last used", _key_used(collector, now)),
         ("Previous key", _previous_key(collector, now)),
         ("Configuration", wanted),
         ("Database", f"{collector.database} ({collector.type})"),
@@ -81,10 +82,25 @@ def _ha_role(collector: Collector) -> str:
 
 
 def _previous_key(collector: Collector, now: datetime) -> str:
-    expires_at = collector.previous_key_expires_at
-    if not collector.previous_key_hash or expires_at is None or expires_at <= now:
+    if not collector.previous_key_is_good():
         return "none"
-    return f"still good for {duration(expires_at - now)}"
+    expires_at = collector.previous_key_expires_at
+    return "good until the new one is used" if expires_at is None else f"still good for {duration(expires_at - now)}"
+
+
+def _key(collector: Collector, now: datetime) -> str:
+    if not collector.api_key_hash:
+        return "revoked"
+    made = f"made {ago(collector.api_key_created_at, now=now)}"
+    if collector.key_rotation_requested_at is not None:
+        return f"{made}; a new one was asked for {ago(collector.key_rotation_requested_at, now=now)}"
+    return made if collector.api_key_proven_at else f"{made}, not used yet"
+
+
+def _key_used(collector: Collector, now: datetime) -> str:
+    heartbeat = collector.heartbeat
+    used = ago(heartbeat.last_heartbeat, now=now, never="never")
+    return f"{used}, from {heartbeat.address}" if heartbeat.address else used
 
 
 def _trouble(collector: Collector) -> list[dict[str, Any]]:

@@ -113,6 +113,7 @@ class HeartbeatAnswerSerializer(serializers.Serializer[Any]):
     collection_interval_minutes = serializers.IntegerField()
     config_version = serializers.IntegerField()
     lease = LeaseSerializer()
+    rotate_key = serializers.BooleanField()
     next_heartbeat_seconds = serializers.IntegerField()
     server_time = serializers.DateTimeField()
 
@@ -170,6 +171,7 @@ def _report(request: Request) -> Report:
         source=None if stats.get("source") is None else dict(stats["source"]),
         spool=None if stats.get("spool") is None else dict(stats["spool"]),
         error=error[: limits.MAX_ERROR_CHARACTERS],
+        address=request.META.get("REMOTE_ADDR", ""),
     )
 
 
@@ -193,6 +195,7 @@ def _answer(answer: heartbeats.Answer) -> dict[str, Any]:
             "epoch": answer.epoch,
             "expires_in_seconds": heartbeats.lease_seconds() if answer.holds_lease else None,
         },
+        "rotate_key": answer.rotate_key,
         "next_heartbeat_seconds": heartbeats.next_heartbeat_seconds(answer),
         "server_time": serializers.DateTimeField().to_representation(heartbeats.server_time()),
     }

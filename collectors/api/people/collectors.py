@@ -13,6 +13,7 @@ from rest_framework.response import Response
 from collectors.api.base import ScopedRelatedField, TenantSerializer, TenantViewSet
 from collectors.api.filters import TenantFilterSet
 from collectors.api.people.commands import CommandSerializer
+from collectors.api.people.keys import KeysSerializer, RotationAskedSerializer, RotationSerializer
 from collectors.domain import limits
 from collectors.domain.commands import CommandType
 from collectors.domain.leases import HaRole
@@ -20,7 +21,7 @@ from collectors.domain.liveness import Status
 from collectors.domain.roles import Permission
 from collectors.domain.sources import Engine
 from collectors.models import Collector, ControlPlane, MonitoredDatabase, Team
-from collectors.services import collectors, commands, configs
+from collectors.services import collector_keys, collectors, commands, configs
 from collectors.services.errors import Refused
 
 _TLS_MODES = ["disable", "require", "verify_ca", "verify_identity"]
@@ -93,6 +94,7 @@ class CollectorDetailSerializer(CollectorSerializer):
     """A collector with its connection, without the password."""
 
     config = serializers.SerializerMethodField()
+    keys = KeysSerializer(source="*")
 
     @extend_schema_field(ConfigSerializer(allow_null=True))
     def get_config(self, collector: Collector) -> dict[str, Any] | None:
@@ -170,6 +172,7 @@ class CollectorViewSet(TenantViewSet[Collector]):
         "partial_update": Permission.COLLECTOR_MANAGE,
         "destroy": Permission.COLLECTOR_MANAGE,
         "rotate_key": Permission.COLLECTOR_MANAGE,
+        "revoke_key": Permission.COLLECTOR_MANAGE,
         "start": Permission.COLLECTOR_COMMAND,
         "stop": Permission.COLLECTOR_COMMAND,
         "collect": Permission.COLLECTOR_COMMAND,
@@ -219,18 +222,34 @@ class CollectorViewSet(TenantViewSet[Collector]):
         collectors.delete_collector(collector=self.get_object(), actor=self.actor)
         return Response(status=status.HTTP_204_NO_CONTENT)
 
-    @extend_schema(request=EmptySerializer, responses={200: KeySerializer})
+    @extend_schema(request=RotationSerializer, responses={200: KeySerializer, 202: RotationAskedSerializer})
     @action(detail=True, methods=["post"], url_path="rotate-key")
     def rotate_key(self, request: Request, pk: str) -> Response:
-        """Give the collector a new key. The present one stays good for a day, so that the agent can be changed over."""
+        """Give the collector a new key; or, with `{"by": "agent"}`, ask its agent to make one, which nobody ever sees.
+
+        The present key stays good: for a day, or until an hour after the agent's own one was used first.
+        """
         collector = self.get_object()
-        self.require_readable_body()
+        body = self.validated(RotationSerializer)
+        if body["by"] == "agent":
+            collector_keys.request_rotation(collector=collector, actor=self.actor)
+            content = {"id": collector.pk, "key_rotation_requested_at": collector.key_rotation_requested_at}
+            return Response(content, status=status.HTTP_202_ACCEPTED)
         rotated = collectors.rotate_key(collector=collector, actor=self.actor)
         expires_at = rotated.collector.previous_key_expires_at
         return _no_store(
             {"id": rotated.collector.pk, "api_key": rotated.api_key, "previous_key_expires_at": expires_at},
             status.HTTP_200_OK,
         )
+
+    @extend_schema(request=EmptySerializer, responses=CollectorDetailSerializer)
+    @action(detail=True, methods=["post"], url_path="revoke-key")
+    def revoke_key(self, request: Request, pk: str) -> Response:
+        """End every key of the collector at once. A new key by hand revives it."""
+        collector = self.get_object()
+        self.require_readable_body()
+        collector_keys.revoke(collector=collector, actor=self.actor)
+        return Response(self.get_serializer(collector).data)
 
     @extend_schema(request=EmptySerializer, responses={202: CommandSerializer})
     @action(detail=True, methods=["post"])

@@ -12,6 +12,7 @@ from django.db.models.functions import Now
 from collectors.domain import limits
 from collectors.domain.actors import Actor
 from collectors.models import Collector
+from collectors.services.collector_keys import request_rotation
 from collectors.services.collectors import rotate_key
 
 _MAX_OVERLAP_HOURS: Final = 24 * 365
@@ -35,6 +36,9 @@ class Command(BaseCommand):
         )
         parser.add_argument("--dry-run", action="store_true", help="only say what would be rotated")
         parser.add_argument(
+            "--by-agent", action="store_true", help="ask the agents to make their keys themselves; nobody sees them"
+        )
+        parser.add_argument(
             "--show-keys", action="store_true", help="print the new keys, one JSON object a line, to standard output"
         )
 
@@ -45,13 +49,21 @@ class Command(BaseCommand):
         collectors = self._selected(options).order_by("pk")
         if not collectors.exists():
             raise CommandError("No collector is selected by these options.")
-        if not (options["dry_run"] or options["show_keys"]):
-            raise CommandError("A new key can be seen only here and now: add --show-keys, or --dry-run to look first.")
+        if not (options["dry_run"] or options["show_keys"] or options["by_agent"]):
+            raise CommandError(
+                "A new key can be seen only here and now: add --show-keys, or --by-agent, or --dry-run to look first."
+            )
+        if options["show_keys"] and options["by_agent"]:
+            raise CommandError("--show-keys and --by-agent exclude each other: nobody sees a key that an agent makes.")
         actor = Actor.system("manage.py rotate_collector_keys")
         overlap = timedelta(hours=options["overlap_hours"])
         for collector in collectors.iterator():
             if options["dry_run"]:
                 self.stdout.write(f"would rotate collector {collector.pk} ({collector.name})")
+                continue
+            if options["by_agent"]:
+                request_rotation(collector=collector, actor=actor)
+                self.stdout.write(f"asked the agent of collector {collector.pk} ({collector.name}) for a new key")
                 continue
             rotated = rotate_key(collector=collector, actor=actor, overlap=overlap)
             self.stdout.write(json.dumps({"collector_id": collector.pk, "api_key": rotated.api_key}))
