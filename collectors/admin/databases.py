@@ -3,18 +3,19 @@
 from typing import Any
 
 from django.contrib import admin
-from django.db.models import Count, QuerySet
+from django.db.models import Count, Q, QuerySet
 from django.http import HttpRequest
 from django.utils import timezone
 from django.utils.safestring import SafeString
 
+from collectors.access import visible_to
 from collectors.admin import signed_in
 from collectors.admin.base import ScopedModelAdmin
-from collectors.admin.display import freshness
+from collectors.admin.display import NOTHING, freshness
 from collectors.admin.filters import ChoicesDropdownFilter, ScopedRelatedFilter
 from collectors.admin.site import site
 from collectors.domain.roles import Permission
-from collectors.models import MonitoredDatabase
+from collectors.models import Collector, MonitoredDatabase
 from collectors.services import databases
 
 
@@ -40,9 +41,10 @@ class MonitoredDatabaseAdmin(ScopedModelAdmin):
     readonly_fields = ["type", "team", "organization", "created_at"]
 
     def get_queryset(self, request: HttpRequest) -> QuerySet[Any]:
-        """Return the visible databases with their number of collectors."""
+        """Return the visible databases with their number of collectors, as far as these may be seen too."""
         rows: QuerySet[Any] = super().get_queryset(request)
-        counted: QuerySet[Any] = rows.annotate(collector_count=Count("collectors"))
+        theirs = visible_to(Collector.objects.order_by(), signed_in.principal(request)).values("pk")
+        counted: QuerySet[Any] = rows.annotate(collector_count=Count("collectors", filter=Q(collectors__in=theirs)))
         return counted
 
     def get_list_display(self, request: HttpRequest) -> list[Any]:
@@ -53,10 +55,9 @@ class MonitoredDatabaseAdmin(ScopedModelAdmin):
         return [name for name in columns if name != "watchers"]
 
     @admin.display(description="Collectors", ordering="collector_count")
-    def watchers(self, database: Any) -> int:
-        """Return how many collectors watch the database."""
-        count: int = database.collector_count
-        return count
+    def watchers(self, database: Any) -> str:
+        """Return how many collectors watch the database. None, and none that may be seen, look the same."""
+        return str(database.collector_count or NOTHING)
 
     @admin.display(description="Data")
     def data(self, database: MonitoredDatabase) -> SafeString:

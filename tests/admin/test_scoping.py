@@ -9,6 +9,7 @@ from django.test import Client
 from django.urls import reverse
 
 from collectors.admin.base import ScopedModelAdmin
+from collectors.admin.display import NOTHING
 from collectors.admin.site import site
 from collectors.models import User
 from tests.admin.conftest import Rows, Visit
@@ -103,6 +104,13 @@ def test_a_user_sees_databases_and_queries_and_no_collectors(cast: Cast, own: Ro
     assert b'name="_save"' not in page.content
     assert client.post(address(own.database, "change", own.database.pk), {"name": "mine"}).status_code == 403
     assert b"own_secret" in client.get(address(own.slow_query, "changelist")).content
+
+
+def test_collectors_are_counted_where_one_may_see_them(cast: Cast, visit: Visit) -> None:
+    cast.bob.memberships.create(organization=cast.example, team=cast.warehouse, role="USER")
+    page = visit(cast.bob).get(reverse("admin:collectors_monitoreddatabase_changelist")).context["cl"]
+    counted = {database.name: page.model_admin.watchers(database) for database in page.result_list}
+    assert counted == {"shop-mysql": "1", "warehouse-pg": NOTHING}
 
 
 def test_a_lead_sees_the_own_team_alone(cast: Cast, visit: Visit) -> None:
