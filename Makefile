@@ -4,7 +4,7 @@ SHELL := /bin/bash
 .SHELLFLAGS := -euo pipefail -c
 .DEFAULT_GOAL := help
 MAKEFLAGS += --no-print-directory
-.PHONY: help demo demo-clean serve test check lint format fuzz chaos bench-agent requirements clean
+.PHONY: help demo demo-clean serve test check lint format fuzz worlds chaos bench-agent requirements clean
 
 PYTHON := .venv/bin/python
 # The plugin starts the private servers, and gives Django a database before its settings are read.
@@ -70,6 +70,10 @@ fuzz: ## Fingerprint a million statements (INPUTS=1000000), then run the propert
 	@.ci/install test
 	@$(PYTHON) tests/agent/fuzz_fingerprint.py --inputs $(or $(INPUTS),1000000) $(if $(SEED),--seed $(SEED))
 	@DBPOWER_FUZZ_EXAMPLES=$(or $(EXAMPLES),2000) $(PYTEST) -n $(WORKERS) -m hypothesis --hypothesis-profile=fuzz --timeout=0
+
+worlds: ## Build random worlds of tenants and look for anything that tells one of another (WORLDS=100 for each property)
+	@.ci/install test
+	@DBPOWER_WORLDS=$(or $(WORLDS),100) $(PYTEST) -n $(WORKERS) --timeout=0 tests/access/test_worlds.py
 
 chaos: ## Load on real servers while everything is killed at random, then the ledger (FOR=600 seconds, SEED=)
 	@.ci/install test
