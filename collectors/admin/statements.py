@@ -1,7 +1,14 @@
 """Fingerprints and the statements that share them. Their text is data and always escaped."""
 
-from django.contrib import admin
+from datetime import datetime
+from typing import Any
 
+from django.contrib import admin
+from django.db.models import OuterRef, QuerySet, Subquery
+from django.http import HttpRequest
+
+from collectors.access import visible_to
+from collectors.admin import signed_in
 from collectors.admin.base import ScopedModelAdmin
 from collectors.admin.display import ago, statement_text
 from collectors.admin.filters import ChoicesDropdownFilter, ScopedRelatedFilter
@@ -21,17 +28,31 @@ class FingerprintAdmin(ScopedModelAdmin):
     found_everywhere = True
     search_fields = ["fingerprint_id", "text"]
     ordering = ["-id"]
-    fields = ["fingerprint_id", "text", "organization", "created_at"]
+    fields = ["fingerprint_id", "text", "organization", "seen_first"]
+
+    def get_queryset(self, request: HttpRequest) -> QuerySet[Any]:
+        """Return the visible fingerprints, each with when it was seen first where the person may look: teams share them."""
+        rows: QuerySet[Any] = super().get_queryset(request)
+        theirs = visible_to(Statement.objects.filter(fingerprint=OuterRef("pk")), signed_in.principal(request))
+        earliest = theirs.order_by("first_seen").values("first_seen")[:1]
+        seen: QuerySet[Any] = rows.annotate(seen_since=Subquery(earliest))
+        return seen
 
     @admin.display(description="Text")
     def shown_text(self, fingerprint: Fingerprint) -> str:
         """Return the text, cut to a line."""
         return statement_text(fingerprint.text)
 
-    @admin.display(description="First seen", ordering="created_at")
-    def first_seen(self, fingerprint: Fingerprint) -> str:
+    @admin.display(description="First seen", ordering="seen_since")
+    def first_seen(self, fingerprint: Any) -> str:
         """Return how long ago it was seen first."""
-        return ago(fingerprint.created_at)
+        return ago(fingerprint.seen_since)
+
+    @admin.display(description="First seen")
+    def seen_first(self, fingerprint: Any) -> datetime | None:
+        """Return when it was seen first."""
+        moment: datetime | None = fingerprint.seen_since
+        return moment
 
 
 @admin.register(Statement, site=site)

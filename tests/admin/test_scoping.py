@@ -1,5 +1,6 @@
 """No page of the admin shows or touches another tenant's rows, whichever way it is asked."""
 
+from datetime import timedelta
 from typing import Any
 
 import pytest
@@ -7,11 +8,12 @@ from django.contrib.admin.models import LogEntry
 from django.db.models import Model
 from django.test import Client
 from django.urls import reverse
+from django.utils import timezone
 
 from collectors.admin.base import ScopedModelAdmin
 from collectors.admin.display import NOTHING
 from collectors.admin.site import site
-from collectors.models import User
+from collectors.models import Fingerprint, Statement, User
 from tests.admin.conftest import Rows, Visit
 from tests.cast import Cast
 
@@ -34,7 +36,7 @@ def test_every_table_is_scoped_by_the_base_class() -> None:
     for table in site._registry.values():
         assert isinstance(table, ScopedModelAdmin)
         # The others add to what the base class lets through.
-        adding = {"MonitoredDatabaseAdmin", "SlowQueryAdmin"}
+        adding = {"FingerprintAdmin", "MonitoredDatabaseAdmin", "SlowQueryAdmin"}
         assert type(table).get_queryset.__qualname__.split(".")[0] in {"ScopedModelAdmin", *adding}
 
 
@@ -111,6 +113,27 @@ def test_collectors_are_counted_where_one_may_see_them(cast: Cast, visit: Visit)
     page = visit(cast.bob).get(reverse("admin:collectors_monitoreddatabase_changelist")).context["cl"]
     counted = {database.name: page.model_admin.watchers(database) for database in page.result_list}
     assert counted == {"shop-mysql": "1", "warehouse-pg": NOTHING}
+
+
+def test_when_a_statement_was_seen_first_is_told_of_the_own_teams(cast: Cast, own: Rows, visit: Visit) -> None:
+    now = timezone.now()
+    Fingerprint.objects.filter(pk=own.fingerprint.pk).update(created_at=now - timedelta(days=40))
+    Statement.objects.filter(pk=own.statement.pk).update(first_seen=now - timedelta(days=40))
+    Statement.objects.create(
+        organization_id=cast.example.pk,
+        database=cast.warehouse_collector.database,
+        source="pg_stat_statements",
+        key="the same",
+        fingerprint=own.fingerprint,
+        first_seen=now - timedelta(days=2),
+    )
+    seen = {}
+    for who in ("alice", "bob", "dave"):
+        client = visit(getattr(cast, who))
+        row = client.get(address(Fingerprint, "changelist")).context["cl"].result_list[0]
+        assert client.get(address(Fingerprint, "change", row.pk)).context["original"].seen_since == row.seen_since
+        seen[who] = (now - row.seen_since).days
+    assert seen == {"alice": 40, "bob": 40, "dave": 2}
 
 
 def test_a_lead_sees_the_own_team_alone(cast: Cast, visit: Visit) -> None:
