@@ -2,7 +2,7 @@
 
 from django.contrib import admin
 from django.core.exceptions import PermissionDenied
-from django.http import HttpRequest, StreamingHttpResponse
+from django.http import HttpRequest, HttpResponseNotAllowed, StreamingHttpResponse
 from django.http.response import HttpResponseBase
 from django.urls import URLPattern, path
 
@@ -51,6 +51,8 @@ class AuditEntryAdmin(ScopedModelAdmin):
         """Return what the list shows, all pages of it, as CSV."""
         if not self.has_view_permission(request):
             raise PermissionDenied
+        if request.method != "GET":
+            return HttpResponseNotAllowed(["GET"])
         entries = self.get_changelist_instance(request).get_queryset(request)
         disposition = f'attachment; filename="{audit_export.FILE_NAME}"'
         return StreamingHttpResponse(

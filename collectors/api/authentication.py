@@ -63,6 +63,10 @@ class CollectorAuthentication(BaseAuthentication):
     def authenticate(self, request: Request) -> tuple[Collector, None]:
         """Return the collector in the place of a user."""
         parsed = presented_key(request)
+        named = (request.parser_context or {}).get("kwargs", {}).get("collector_pk")
+        if named is not None and named != str(parsed.collector_id):
+            # Another collector's key is not even looked up: nothing is noted of it.
+            raise key_refused()
         try:
             return heartbeats.authenticate(collector_id=parsed.collector_id, key_digest=parsed.digest), None
         except heartbeats.KeyRefused as error:

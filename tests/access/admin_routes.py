@@ -10,9 +10,11 @@ from django.db.models import Model
 from django.urls import URLPattern, URLResolver
 
 from collectors.admin.site import site
+from collectors.domain.roles import Role
 from collectors.domain.sources import Engine
 from collectors.models import Collector, Membership, MonitoredDatabase
 from collectors.services.collectors import delete_collector
+from collectors.services.invitations import invite
 from tests.access.matrix import ADMIN
 from tests.admin.conftest import rows_of
 from tests.cast import PASSWORD, SOMEBODY, Cast, register
@@ -58,7 +60,11 @@ def _templates(patterns: list[URLPattern | URLResolver], before: str = "/") -> I
             yield from _templates(pattern.url_patterns, here)
             continue
         here = here.replace("<path:content_type_id>", "{type}").replace("<path:object_id>", "{id}")
-        here = here.replace("^(?P<app_label>collectors)/$", "collectors/").replace("(?P<url>.*)$", "{url}")
+        here = (
+            here.replace("^(?P<app_label>collectors)/$", "collectors/")
+            .replace("(?P<url>.*)$", "{url}")
+            .replace("<str:token>", "{token}")
+        )
         yield from [here.replace("<slug:name>", name) for name in _actions(here)]
 
 
@@ -78,13 +84,15 @@ class Place:
 
     cast: Cast
     rows: dict[str, Model]
+    # Of an invitation of somebody who has no account.
+    token: str
 
     def path(self, route: Route, pk: int | None = None) -> str:
         """Return the address, with another id in the place of the row's when one is given."""
         row = self.rows.get(route.model, self.cast.collector)
         kind = ContentType.objects.get_for_model(Collector).pk
         filled = route.template.replace("{id}", str(row.pk if pk is None else pk)).replace("{type}", str(kind))
-        return "/admin" + filled.replace("{url}", "no-such-page/")
+        return "/admin" + filled.replace("{url}", "no-such-page/").replace("{token}", self.token)
 
     def query(self, route: Route) -> dict[str, Any]:
         """Return what a GET asks beside the address."""
@@ -99,11 +107,18 @@ class Place:
         if route.template == "/password_change/":
             new = f"{PASSWORD} another"
             return {"old_password": PASSWORD, "new_password1": new, "new_password2": new}
+        own = {
+            "/second-factor/": {"begin": "1"},
+            "/tokens/": {"name": "script", "days": "7", "scopes": "read"},
+            "/invitation/{token}/": {"password": PASSWORD},
+        }
+        if route.template in own:
+            return own[route.template]
         if route.view == "delete":
             return {"post": "yes"}
-        if route.template == f"/collectors/{route.model}/" and route.model in {"collector", "command"}:
-            action = "cancel" if route.model == "command" else "collect"
-            return {"action": action, "index": "0", "_selected_action": [str(self.rows[route.model].pk)]}
+        actions = {"collector": "collect", "command": "cancel", "invitation": "revoke"}
+        if route.template == f"/collectors/{route.model}/" and route.model in actions:
+            return {"action": actions[route.model], "index": "0", "_selected_action": [str(self.rows[route.model].pk)]}
         return self._filled(route) if route.view else {}
 
     def _filled(self, route: Route) -> dict[str, Any]:
@@ -124,9 +139,12 @@ def place(cast: Cast) -> Place:
     """Create one row of every table that the admin has."""
     own = rows_of(cast.collector, "select own_secret from orders where id = ?")
     rows_of(cast.foreign_collector, "select foreign_secret from orders where id = ?")
-    rows: list[Model] = [*own.all(), cast.example, cast.shop, cast.carol, _unwatched(cast)]  # type: ignore[list-item]
+    rows: list[Model] = [*own.all(), cast.example, cast.shop, _unwatched(cast)]  # type: ignore[list-item]
     rows.append(Membership.objects.get(user=cast.carol))
-    return Place(cast, {str(row._meta.model_name): row for row in rows})
+    invited = invite(
+        organization=cast.example, team=cast.shop, role=Role.USER, email="somebody@example.org", actor=SOMEBODY
+    )
+    return Place(cast, {str(row._meta.model_name): row for row in rows}, invited.token)
 
 
 def _unwatched(cast: Cast) -> MonitoredDatabase:

@@ -27,6 +27,7 @@ SEEN_FROM: Final = {
     "slowquery": USER,
     "gap": USER,
     "membership": TEAM_LEAD,
+    "invitation": TEAM_LEAD,
     "user": TEAM_LEAD,
     "collector": TEAM_LEAD,
     "heartbeat": TEAM_LEAD,
@@ -42,6 +43,7 @@ CHANGED_FROM: Final = {
     "organization": ORG_ADMIN,
     "team": ORG_ADMIN,
     "membership": ORG_ADMIN,
+    "invitation": ORG_ADMIN,
 }
 WORD: Final = re.compile(r"zq[0-9]+w")
 
@@ -73,12 +75,16 @@ class Person:
 
     def sees(self, row: Row) -> bool:
         """Tell whether the row is theirs to see."""
+        if row.kind == "personaltoken":
+            return bool(row.values["user_id"] == self.user.pk)
         if row.kind == "organization":
             return self.user.is_superuser or row.pk in {organization for organization, _ in self.grants}
         return self._reaches(row, SEEN_FROM[row.kind])
 
     def changes(self, row: Row) -> bool:
         """Tell whether the row is theirs to change."""
+        if row.kind == "personaltoken":
+            return self.sees(row)
         return self._reaches(row, CHANGED_FROM.get(row.kind, NOBODY))
 
     def belongs_to(self, organization: int) -> bool:
@@ -114,6 +120,8 @@ class Census:
         for model in (models.Statement, models.SlowQuery, models.Gap):
             self._take(model, lambda row: {through["database_id"][row["database_id"]]})
         self._take(models.Membership, lambda row: {(row["organization_id"], row["team_id"])})
+        self._take(models.Invitation, lambda row: {(row["organization_id"], row["team_id"])})
+        self._take(models.PersonalToken, lambda row: set())
         self._take(models.AuditEntry, lambda row: {(row["organization_id"], None)} if row["organization_id"] else set())
         self._take(models.Fingerprint, lambda row: self._joined("statement", "fingerprint_id", row["id"]))
         self._take(models.User, lambda row: self._joined("membership", "user_id", row["id"]))

@@ -21,9 +21,11 @@ from collectors.models import (
     Fingerprint,
     Gap,
     Heartbeat,
+    Invitation,
     Membership,
     MonitoredDatabase,
     Organization,
+    PersonalToken,
     SlowQuery,
     Statement,
     StatusChange,
@@ -100,6 +102,14 @@ class Builder:
             # Somebody whom nobody else knows.
             member = User.objects.create_user(f"{self.word()}@example.org", name=f"Sam {self.word()}")
             Membership.objects.create(user=member, organization=organization, team=team, role=Role.USER)
+            Invitation.objects.create(
+                organization=organization,
+                team=team,
+                role=Role.USER,
+                email=f"{self.word()}@example.org",
+                token_hash=self.word(),
+                expires_at=self.now + timedelta(days=7),
+            )
         AuditEntry.objects.create(
             organization=organization, actor=f"cron {self.word()}", action="test", object_type="team", object_label="x"
         )
@@ -113,6 +123,9 @@ class Builder:
             where = team if role.needs_team else None
             if not Membership.objects.filter(user=user, organization=team.organization, team=where).exists():
                 Membership.objects.create(user=user, organization=team.organization, team=where, role=role)
+        PersonalToken.objects.create(
+            user=user, name=f"script {self.word()}", token_hash=self.word(), expires_at=self.now + timedelta(days=7)
+        )
         return user
 
     def watched(self, team: Team, *, name: str) -> MonitoredDatabase:

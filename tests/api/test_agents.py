@@ -36,6 +36,7 @@ def test_the_answer_to_a_heartbeat_is_the_wires(cast: Cast) -> None:
         "collection_interval_minutes": 5,
         "config_version": 1,
         "lease": {"held": True, "epoch": 1, "expires_in_seconds": 75},
+        "rotate_key": False,
         "next_heartbeat_seconds": 30,
     }
 
