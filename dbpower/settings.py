@@ -147,7 +147,7 @@ REST_FRAMEWORK = {
         "collectors.api.ordering.StableOrderingFilter",
     ],
     "DEFAULT_PAGINATION_CLASS": "collectors.api.pagination.NamedPagination",
-    "DEFAULT_SCHEMA_CLASS": "drf_spectacular.openapi.AutoSchema",
+    "DEFAULT_SCHEMA_CLASS": "collectors.api.schema.NamedListSchema",
     "EXCEPTION_HANDLER": "collectors.api.errors.handle",
     "UNICODE_JSON": True,
 }
@@ -170,6 +170,7 @@ SPECTACULAR_SETTINGS = {
     "POSTPROCESSING_HOOKS": [
         "drf_spectacular.hooks.postprocess_schema_enums",
         "collectors.api.schema.without_trailing_slashes",
+        "collectors.api.schema.with_errors",
     ],
 }
 

@@ -85,20 +85,7 @@ class Agent:
         self._reports = ReportThread(self._client)
         desk = CommandDesk(self._state, report=self._reports.put, wake=self._collection.wake)
         self._collection.take_commands_from(desk)
-        self._heartbeat = HeartbeatThread(
-            self._client,
-            self._state,
-            desk,
-            rotation=KeyRotation(
-                self._keys,
-                self._state,
-                collector_id=config.collector_id,
-                allowed=config.rotate_key,
-                on_new_key=self._mask_secrets,
-            ),
-            wake_collection=self._collection.wake,
-            first_pause=config.heartbeat_seconds,
-        )
+        self._heartbeat = self._heartbeat_thread(desk)
 
     def run(self) -> int:
         """Work until a signal comes; returns the exit code: 0 for a wanted end, 1 when a thread died."""
@@ -151,6 +138,23 @@ class Agent:
             # A thread inside a driver's C code cannot be interrupted; what it reads is read again next time.
             logging.shutdown()
             os._exit(0)
+
+    def _heartbeat_thread(self, desk: CommandDesk) -> HeartbeatThread:
+        rotation = KeyRotation(
+            self._keys,
+            self._state,
+            collector_id=self._config.collector_id,
+            allowed=self._config.rotate_key,
+            on_new_key=self._mask_secrets,
+        )
+        return HeartbeatThread(
+            self._client,
+            self._state,
+            desk,
+            rotation=rotation,
+            wake_collection=self._collection.wake,
+            first_pause=self._config.heartbeat_seconds,
+        )
 
     def _client(self) -> Client:
         return Client(self._config, self._keys)

@@ -48,7 +48,7 @@ def test_operation_ids_are_unique_words(schema: dict[str, Any]) -> None:
 def test_agents_operations_take_the_key_and_peoples_the_token(schema: dict[str, Any]) -> None:
     for operation in operations(schema):
         schemes = {name for entry in operation.get("security", []) for name in entry}
-        if operation["operationId"] in {"heartbeat", "execute", "queries_bulk"}:
+        if operation["operationId"] in {"heartbeat", "execute", "key", "queries_bulk"}:
             assert schemes == {"collector"}
         elif not operation["operationId"].startswith(("auth_", "invitations_accept")):
             assert "people" in schemes

@@ -21,7 +21,7 @@ class DatabaseSerializer(TenantSerializer):
     type = serializers.CharField(read_only=True)
     organization_id = serializers.IntegerField(read_only=True)
     team_id = serializers.IntegerField(read_only=True)
-    data_until = serializers.DateTimeField(read_only=True)
+    data_until = serializers.DateTimeField(read_only=True, allow_null=True)
     data_fresh = serializers.SerializerMethodField()
     created_at = serializers.DateTimeField(read_only=True)
 

@@ -7,7 +7,7 @@ from django.db import OperationalError
 from django.db.models import Q, QuerySet
 from django.utils import timezone
 from django_filters import filters
-from drf_spectacular.utils import OpenApiParameter, extend_schema
+from drf_spectacular.utils import OpenApiParameter, extend_schema, extend_schema_serializer
 from rest_framework import serializers
 from rest_framework.request import Request
 from rest_framework.response import Response
@@ -119,6 +119,7 @@ class GapSerializer(serializers.Serializer[queries.GapLine]):
     gaps = serializers.IntegerField()
 
 
+@extend_schema_serializer(many=False)
 class QueryListSerializer(serializers.Serializer[Any]):
     """A page of queries, and what is missing from their numbers."""
 
@@ -232,6 +233,7 @@ class SlowQueryFilter(TenantFilterSet):
         fields: list[str] = []
 
 
+@extend_schema_serializer(many=False)
 class SlowQueryListSerializer(serializers.Serializer[Any]):
     """A page of slow queries, and what is missing from them."""
 
