@@ -4,7 +4,7 @@ SHELL := /bin/bash
 .SHELLFLAGS := -euo pipefail -c
 .DEFAULT_GOAL := help
 MAKEFLAGS += --no-print-directory
-.PHONY: help demo demo-clean serve test check lint format fuzz worlds chaos bench-agent requirements clean
+.PHONY: help demo demo-clean serve test check lint format fuzz worlds chaos bench-agent requirements sbom clean
 
 PYTHON := .venv/bin/python
 # The plugin starts the private servers, and gives Django a database before its settings are read.
@@ -13,7 +13,7 @@ WORKERS := 2
 QUICK := not slow and not browser
 # These do not depend on the database Django runs on.
 NOT_ON_POSTGRESQL := servers agent chaos contract demo deployment browser faults load domain
-SHELL_SCRIPTS := .ci/install .ci/run $(wildcard *.sh tests/*.sh agent/*.sh)
+SHELL_SCRIPTS := .ci/install .ci/run .ci/advisories $(wildcard *.sh tests/*.sh agent/*.sh)
 
 say = printf '\033[1m==> %s\033[0m\n'
 
@@ -58,6 +58,15 @@ check: ## Run linters, types, import rules, and look for missing migrations
 	@DBPOWER_DATA_DIR=var/check $(PYTHON) manage.py makemigrations --check --dry-run
 	@$(say) "shell scripts"
 	@shellcheck $(SHELL_SCRIPTS)
+	@$(say) "advisories"
+	@.ci/advisories
+
+sbom: ## Write what the control plane and the agent are made of, as CycloneDX, to var/sbom
+	@.ci/install test
+	@mkdir -p var/sbom
+	@.venv/bin/cyclonedx-py requirements requirements.txt --output-reproducible --validate -o var/sbom/control-plane.cdx.json
+	@.venv/bin/cyclonedx-py requirements agent/requirements.txt --output-reproducible --validate -o var/sbom/agent.cdx.json
+	@echo "var/sbom/control-plane.cdx.json var/sbom/agent.cdx.json"
 
 lint: check ## The same as check
 
