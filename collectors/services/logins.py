@@ -3,7 +3,9 @@
 import logging
 import secrets
 from datetime import timedelta
+from importlib import import_module
 
+from django.conf import settings
 from django.contrib.auth import authenticate
 from django.db.models import F
 from django.db.models.functions import Now
@@ -94,7 +96,8 @@ def record_refused(*, email: str, actor: Actor, action: str = "login.refused") -
 
 
 def forget_expired() -> int:
-    """Remove logins that ended or expired more than a month ago, and old attempts; return how many rows of logins went."""
+    """Remove logins that ended or expired more than a month ago, old sessions and attempts; return how many logins went."""
     month = timedelta(days=30)
     LoginThrottle.forget()
+    import_module(settings.SESSION_ENGINE).SessionStore.clear_expired()
     return LoginSession.objects.filter(expires_at__lt=Now() - month).delete()[0]
