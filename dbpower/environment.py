@@ -1,31 +1,68 @@
 """Typed readers for settings that come from the environment.
 
-Every reader takes the variable's name and a default. A secret may come from a file instead: `NAME_FILE` names it. A value that
-cannot be used raises `ImproperlyConfigured` with the variable's name and what was expected, so that a wrong setting stops
-the start instead of surfacing later.
+Every reader takes the variable's name and a default. A secret may come from elsewhere instead: from a file that `NAME_FILE`
+names, from what a command prints that `NAME_COMMAND` holds (Vault, a cloud's secret manager), or from a systemd credential
+of the variable's name. A value that cannot be used raises `ImproperlyConfigured` with the variable's name and what was
+expected, so that a wrong setting stops the start instead of surfacing later.
 """
 
 import os
+import shlex
+import subprocess
 from pathlib import Path
 from urllib.parse import parse_qsl, unquote, urlsplit
 
 from django.core.exceptions import ImproperlyConfigured
 
+# A secret manager across the network, with a slow answer.
+_COMMAND_SECONDS = 30
+_OURS = ("DBPOWER_", "DATABASE_URL", "REDIS_URL", "DJANGO_")
 _TRUE = {"1", "true", "yes", "on"}
 _FALSE = {"0", "false", "no", "off"}
 
 
 def text(name: str, default: str = "") -> str:
-    """Return the variable, or the content of the file that `NAME_FILE` names, without surrounding white space."""
-    path = os.environ.get(f"{name}_FILE")
-    if path is None:
-        return os.environ.get(name, default).strip()
-    if name in os.environ:
-        raise ImproperlyConfigured(f"{name} and {name}_FILE are both set; set one of them.")
+    """Return the variable, or what its file, its command or its systemd credential holds, without surrounding white space."""
+    given = [source for source in (name, f"{name}_FILE", f"{name}_COMMAND") if source in os.environ]
+    if len(given) > 1:
+        raise ImproperlyConfigured(f"{' and '.join(given)} are both set; set one of them.")
+    if f"{name}_FILE" in given:
+        return _content(f"{name}_FILE", Path(os.environ[f"{name}_FILE"]))
+    if f"{name}_COMMAND" in given:
+        return _printed(f"{name}_COMMAND", os.environ[f"{name}_COMMAND"])
+    credential = Path(os.environ.get("CREDENTIALS_DIRECTORY", "")) / name
+    if not given and "CREDENTIALS_DIRECTORY" in os.environ and credential.exists():
+        return _content(f"the systemd credential {name}", credential)
+    return os.environ.get(name, default).strip()
+
+
+def _content(source: str, path: Path) -> str:
     try:
-        return Path(path).read_text(encoding="utf-8").strip()
+        return path.read_text(encoding="utf-8").strip()
     except (OSError, UnicodeDecodeError) as error:
-        raise ImproperlyConfigured(f"{name}_FILE={path} cannot be read: {error}") from error
+        raise ImproperlyConfigured(f"{source}={path} cannot be read: {error}") from error
+
+
+def _printed(source: str, command: str) -> str:
+    """Run a command, without a shell, and return what it printed. What it printed is in no message: it may be the secret."""
+    # It gets the environment that it may need, but no secret of ours.
+    passed = {name: value for name, value in os.environ.items() if not name.startswith(_OURS)}
+    try:
+        done = subprocess.run(
+            shlex.split(command) or [""],
+            capture_output=True,
+            text=True,
+            timeout=_COMMAND_SECONDS,
+            check=True,
+            env=passed,
+        )
+    except (OSError, ValueError, subprocess.SubprocessError) as error:
+        code = getattr(error, "returncode", None)
+        reason = type(error).__name__ if code is None else f"it ended with {code}"
+        raise ImproperlyConfigured(f"{source} gave no secret: {reason}.") from None
+    if not done.stdout.strip():
+        raise ImproperlyConfigured(f"{source} gave no secret: it printed nothing.")
+    return done.stdout.strip()
 
 
 def integer(name: str, default: int, *, minimum: int, maximum: int) -> int:

@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import json
 import os
+import shlex
 import stat
+import subprocess
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
@@ -30,6 +32,8 @@ PREFIX: Final = "DBPOWER_AGENT_"
 DB_MEMBERS: Final = ("host", "port", "user", "password", "database", "socket")
 TLS_MEMBERS: Final = ("mode", "ca", "cert", "key")
 MAX_CONFIG_BYTES: Final = 1024 * 1024
+# A secret manager across the network, with a slow answer.
+COMMAND_SECONDS: Final = 30.0
 # What each engine can be read from; the first is read where nothing else is asked for.
 SOURCES_OF: Final = {"mysql": MYSQL_SOURCES, "postgres": POSTGRES_SOURCES}
 
@@ -138,7 +142,7 @@ def _read_file(path: Path, problems: list[str]) -> dict[str, Any]:
 
 
 def _read_environment(environ: Mapping[str, str], problems: list[str]) -> dict[str, Any]:
-    """Settings from `DBPOWER_AGENT_<NAME>` or, for secrets mounted as files, `DBPOWER_AGENT_<NAME>_FILE`."""
+    """Settings from `DBPOWER_AGENT_<NAME>` or, for secrets, from elsewhere."""
     found: dict[str, Any] = {}
     for setting in FIELDS:
         text = _variable(environ, setting.name, problems)
@@ -164,18 +168,37 @@ def _read_environment(environ: Mapping[str, str], problems: list[str]) -> dict[s
 
 
 def _variable(environ: Mapping[str, str], name: str, problems: list[str]) -> str | None:
+    """One setting's text: from its variable, a file, what a command prints, or a systemd credential; None when nowhere."""
     variable = f"{PREFIX}{name.upper()}"
-    file_variable = f"{variable}_FILE"
-    if variable in environ and file_variable in environ:
-        problems.append(f"{variable} and {file_variable}: set only one of the two")
+    given = [source for source in (variable, f"{variable}_FILE", f"{variable}_COMMAND") if source in environ]
+    if len(given) > 1:
+        problems.append(f"{' and '.join(given)}: set only one of them")
         return None
-    if file_variable not in environ:
-        return environ.get(variable)
     try:
-        return Path(environ[file_variable]).read_text(encoding="utf-8").rstrip("\r\n")
-    except (OSError, ValueError):
-        problems.append(f"{file_variable}: the file cannot be read")
+        if f"{variable}_FILE" in given:
+            return Path(environ[f"{variable}_FILE"]).read_text(encoding="utf-8").rstrip("\r\n")
+        if f"{variable}_COMMAND" in given:
+            return _printed(environ[f"{variable}_COMMAND"], environ)
+        credential = Path(environ.get("CREDENTIALS_DIRECTORY", "")) / f"{PREFIX}{name}".lower()
+        if not given and "CREDENTIALS_DIRECTORY" in environ and credential.exists():
+            return credential.read_text(encoding="utf-8").rstrip("\r\n")
+    except (OSError, ValueError, subprocess.SubprocessError):
+        # What was read or printed may be the secret: the message holds none of it.
+        problems.append(f"{given[0] if given else variable}: the secret cannot be read")
         return None
+    return environ.get(variable)
+
+
+def _printed(command: str, environ: Mapping[str, str]) -> str:
+    """What a command prints, which runs without a shell. Raises OSError, ValueError or SubprocessError."""
+    # It gets the environment that it may need, but no secret of ours.
+    passed = {name: text for name, text in environ.items() if not name.startswith(PREFIX)}
+    done = subprocess.run(
+        shlex.split(command) or [""], capture_output=True, text=True, timeout=COMMAND_SECONDS, check=True, env=passed
+    )
+    if not done.stdout.strip():
+        raise ValueError
+    return done.stdout.rstrip("\r\n")
 
 
 def _merge_database(raw: object, override: dict[str, Any]) -> object:

@@ -1,6 +1,7 @@
 """Reading the configuration: all problems at once, secrets nowhere, the environment on top."""
 
 import json
+import sys
 from pathlib import Path
 from typing import Any
 
@@ -253,3 +254,24 @@ def test_sources_are_chosen_by_engine_file_and_environment(tmp_path: Path) -> No
 def test_sources_that_cannot_be_read_are_refused(tmp_path: Path, sources: object) -> None:
     problems = problems_of(tmp_path, valid(sources=sources))
     assert [problem.split(":")[0] for problem in problems] == ["sources"]
+
+
+def test_secrets_come_from_commands_and_from_credentials_of_systemd(tmp_path: Path) -> None:
+    credentials = tmp_path / "credentials"
+    credentials.mkdir()
+    (credentials / "dbpower_agent_api_key").write_text(KEY + "\n")
+    script = "import os; print(os.environ['VAULT_ADDR'] + str(os.environ.get('DBPOWER_AGENT_BACKEND_URL')))"
+    environ = {
+        "CREDENTIALS_DIRECTORY": str(credentials),
+        "VAULT_ADDR": "vault",
+        "DBPOWER_AGENT_BACKEND_URL": "http://127.0.0.1:1",
+        "DBPOWER_AGENT_DB_PASSWORD_COMMAND": f'{sys.executable} -c "{script}"',
+    }
+    config = load_config(write(tmp_path, {**valid(), "api_key": "collector_7_of-the-file"}), environ)
+    assert (config.api_key, config.db_config.password) == (KEY, "vaultNone")
+
+
+@pytest.mark.parametrize("command", ["/nowhere/vault", "sh -c 'echo canary; exit 1'", "true", "'unclosed", ""])
+def test_a_command_that_gives_no_secret_is_a_problem_that_shows_none(command: str, tmp_path: Path) -> None:
+    (problem,) = problems_of(tmp_path, valid(), {"DBPOWER_AGENT_DB_PASSWORD_COMMAND": command})
+    assert problem == "DBPOWER_AGENT_DB_PASSWORD_COMMAND: the secret cannot be read"

@@ -1,5 +1,7 @@
 """Settings from the environment: typed, or a message with the variable's name."""
 
+import sys
+import traceback
 from pathlib import Path
 
 import pytest
@@ -11,7 +13,8 @@ from dbpower import environment
 @pytest.fixture(autouse=True)
 def _nothing_set(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.delenv("X", raising=False)
-    monkeypatch.delenv("X_FILE", raising=False)
+    for name in ("X_FILE", "X_COMMAND", "CREDENTIALS_DIRECTORY"):
+        monkeypatch.delenv(name, raising=False)
 
 
 @pytest.mark.parametrize(("raw", "value"), [("", 7), ("8", 8), (" 9 ", 9)])
@@ -74,3 +77,51 @@ def test_an_address_that_is_none_is_refused_without_showing_it(
     with pytest.raises(ImproperlyConfigured, match="X") as refusal:
         environment.database("X", tmp_path)
     assert "canary" not in str(refusal.value)
+
+
+def test_a_secret_comes_from_what_a_command_prints(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("DBPOWER_SECRET_KEY", "not for others")
+    monkeypatch.setenv("VAULT_ADDR", "https://vault.example.org")
+    script = "import os; print(os.environ['VAULT_ADDR'], os.environ.get('DBPOWER_SECRET_KEY'))"
+    monkeypatch.setenv("X_COMMAND", f'{sys.executable} -c "{script}"')
+    assert environment.text("X") == "https://vault.example.org None"
+    monkeypatch.setenv("X", "both")
+    with pytest.raises(ImproperlyConfigured, match="X and X_COMMAND are both set"):
+        environment.text("X")
+
+
+@pytest.mark.parametrize(
+    "command",
+    [
+        "/nowhere/vault read",
+        "sh -c 'echo canary-secret; exit 3'",
+        "sh -c 'echo canary-secret >&2'",
+        "true",
+        "'unclosed",
+        "",
+        "sh -c 'echo canary-secret; sleep 9'",
+    ],
+)
+def test_a_command_that_gives_no_secret_stops_the_start_and_shows_none(
+    command: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(environment, "_COMMAND_SECONDS", 0.5)
+    monkeypatch.setenv("X_COMMAND", command)
+    with pytest.raises(ImproperlyConfigured, match="X_COMMAND gave no secret") as refused:
+        environment.text("X")
+    shown = "".join(traceback.format_exception(refused.value))
+    assert "canary" not in shown.replace(command, "")
+
+
+def test_no_shell_reads_the_command(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("X_COMMAND", "echo $HOME; echo `id`")
+    assert environment.text("X") == "$HOME; echo `id`"
+
+
+def test_a_secret_comes_from_a_credential_of_systemd(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    (tmp_path / "X").write_text("of systemd\n")
+    monkeypatch.setenv("CREDENTIALS_DIRECTORY", str(tmp_path))
+    assert environment.text("X") == "of systemd"
+    assert environment.text("Y", "default") == "default"
+    monkeypatch.setenv("X", "of the environment")
+    assert environment.text("X") == "of the environment"
