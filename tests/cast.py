@@ -5,12 +5,13 @@ administers Example GmbH, Bob leads Shop, Carol is a user in Shop, Dave leads Wa
 """
 
 from dataclasses import dataclass
+from datetime import timedelta
 
 from collectors.domain.actors import Actor
 from collectors.domain.roles import Role
 from collectors.domain.sources import Engine
 from collectors.models import Collector, Membership, Organization, Team, User
-from collectors.services import presence
+from collectors.services import enrolments, presence
 from collectors.services.collectors import register_collector
 
 PASSWORD = "a long enough pass phrase"
@@ -84,3 +85,15 @@ def person(email: str, role: Role, organization: Organization, team: Team | None
     user = User.objects.create_user(email, PASSWORD)
     Membership.objects.create(user=user, organization=organization, team=team, role=role)
     return user
+
+
+def enrolment_token(team: Team, max_uses: int = 2) -> enrolments.Created:
+    """Create an enrolment token of the team."""
+    return enrolments.create_token(
+        team=team,
+        name=f"hosts of {team.name}",
+        engine=Engine.MYSQL,
+        max_uses=max_uses,
+        lifetime=timedelta(hours=1),
+        actor=SOMEBODY,
+    )

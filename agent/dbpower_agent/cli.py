@@ -1,9 +1,10 @@
-"""The command line: `dbpower-agent [run | doctor | healthcheck | version] --config config.json`."""
+"""The command line: `dbpower-agent [run | doctor | healthcheck | enroll | version] --config config.json`."""
 
 from __future__ import annotations
 
 import argparse
 import os
+import socket
 import sys
 from pathlib import Path
 from typing import TYPE_CHECKING, Final
@@ -16,6 +17,7 @@ from dbpower_agent.logs import configure_logging
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
+TOKEN_VARIABLE: Final = "DBPOWER_AGENT_ENROLMENT_TOKEN"  # noqa: S105 - a name
 EXIT_OK: Final = 0
 EXIT_PROBLEM: Final = 1
 EXIT_BAD_CONFIG: Final = 2
@@ -27,6 +29,8 @@ def main(arguments: Sequence[str] | None = None) -> int:
     if options.command == "version":
         write(f"dbpower-agent {__version__}")
         return EXIT_OK
+    if options.command == "enroll":
+        return enroll_host(options)
     try:
         config = load_config(Path(options.config), os.environ, allow_readable=options.allow_readable_config)
     except ConfigError as error:
@@ -67,6 +71,18 @@ def build_parser() -> argparse.ArgumentParser:
     examine = commands.add_parser("doctor", parents=[common], help="check everything and say how to mend it")
     examine.add_argument("--json", action="store_true", help="print the findings as JSON")
     commands.add_parser("healthcheck", parents=[common], help="exit 0 while the agent is alive")
+    enrolling = commands.add_parser(
+        "enroll", parents=[common], help="make this host a collector with an enrolment token, once"
+    )
+    enrolling.add_argument("--url", required=True, help="https://... of the control plane, without /api/v1")
+    enrolling.add_argument(
+        "--token-file",
+        metavar="FILE",
+        help="a file that holds the token (default: $DBPOWER_AGENT_ENROLMENT_TOKEN)",
+    )
+    enrolling.add_argument("--name", default=socket.gethostname(), help="the collector's name (default: %(default)s)")
+    enrolling.add_argument("--ca", default="", metavar="FILE", help="PEM file of the control plane's authority")
+    enrolling.add_argument("--allow-insecure-http", action="store_true", help="accept http:// to another host")
     commands.add_parser("version", help="print the version")
     return parser
 
@@ -85,6 +101,36 @@ def run(config: AgentConfig) -> int:
         write(f"configuration: {error}", to_error=True)
         return EXIT_BAD_CONFIG
     return agent.run()
+
+
+def enroll_host(options: argparse.Namespace) -> int:
+    """Enroll this host; done again it says so and changes nothing."""
+    from dbpower_agent.client import BackendUnreachableError
+    from dbpower_agent.config import check_address
+    from dbpower_agent.enrolment import EnrolmentError, enroll
+
+    os.umask(0o077)
+    url = options.url.rstrip("/")
+    problems = check_address(url, allow_insecure_http=options.allow_insecure_http)
+    try:
+        token = Path(options.token_file).read_text() if options.token_file else os.environ.get(TOKEN_VARIABLE, "")
+    except (OSError, ValueError):
+        problems.append(f"{options.token_file}: cannot be read")
+        token = ""
+    if not problems and not token.strip():
+        problems.append(f"name the token's file by --token-file, or put the token into {TOKEN_VARIABLE}")
+    if problems:
+        for problem in problems:
+            write(f"enroll: {problem}", to_error=True)
+        return EXIT_BAD_CONFIG
+    try:
+        path = Path(options.config)
+        number = enroll(path=path, url=url, token=token.strip(), name=options.name, ca=options.ca)
+    except (EnrolmentError, BackendUnreachableError, OSError) as error:
+        write(f"enroll: {error}", to_error=True)
+        return EXIT_PROBLEM
+    write(f"This host is collector {number}; its key is in {path}.")
+    return EXIT_OK
 
 
 def healthcheck(config: AgentConfig) -> int:

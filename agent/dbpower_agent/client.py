@@ -53,25 +53,24 @@ class NoCredentials(requests.auth.AuthBase):
         return request
 
 
-class Client:
-    """The backend as one thread sees it: a session is not shared between threads, so each makes its own client."""
+class Connection:
+    """HTTP to the API of one backend, whose address is `url`; `timeout` in seconds. Not shared between threads."""
 
-    def __init__(self, config: AgentConfig, keys: KeyRing | None = None) -> None:
-        self._keys = keys or KeyRing(config.state_dir, config.api_key)
-        self._base = f"{config.backend_url}/api/v1"
-        self._collector = f"{self._base}/collectors/{config.collector_id}"
-        self._timeout = config.request_timeout_seconds
+    def __init__(self, url: str, *, timeout: float, ca: str = "") -> None:
+        self._base = f"{url}/api/v1"
+        self._timeout = timeout
         session = requests.Session()
         session.trust_env = False
         session.auth = NoCredentials()
-        session.verify = config.backend_ca or True
-        if not is_loopback(urlsplit(config.backend_url).hostname or ""):
-            session.proxies = get_environ_proxies(config.backend_url, no_proxy=None)
+        session.verify = ca or True
+        if not is_loopback(urlsplit(url).hostname or ""):
+            session.proxies = get_environ_proxies(url, no_proxy=None)
         session.headers.update(
             {
                 "User-Agent": f"dbpower-agent/{__version__}",
                 "Accept": "application/json",
                 "Accept-Encoding": "identity",
+                "Content-Type": "application/json",
             }
         )
         self._session = session
@@ -79,34 +78,22 @@ class Client:
     def close(self) -> None:
         self._session.close()
 
-    def heartbeat(self, body: dict[str, Any], *, timeout: float | None = None) -> Answer:
-        return self._post(f"{self._collector}/heartbeat", json.dumps(body).encode(), timeout=timeout)
-
-    def report(self, command_id: int, body: dict[str, Any]) -> Answer:
-        return self._post(f"{self._collector}/commands/{command_id}/execute", json.dumps(body).encode())
-
-    def tell_key(self, sha256: str) -> Answer:
-        """Tell the digest of a key that the agent made."""
-        return self._send("PUT", f"{self._collector}/key", json.dumps({"sha256": sha256}).encode())
-
-    def upload(self, body: bytes) -> Answer:
-        """Send one upload; `body` is gzip-compressed JSON."""
-        # Applying a snapshot is the longest thing the backend does for an agent.
-        return self._post(f"{self._base}/queries/bulk", body, gzip=True, timeout=max(self._timeout, 60.0))
-
-    def _post(self, url: str, body: bytes, *, gzip: bool = False, timeout: float | None = None) -> Answer:
-        return self._send("POST", url, body, gzip=gzip, timeout=timeout)
-
-    def _send(self, method: str, url: str, body: bytes, *, gzip: bool = False, timeout: float | None = None) -> Answer:
+    def send(
+        self,
+        method: str,
+        path: str,
+        body: bytes,
+        *,
+        headers: dict[str, str] | None = None,
+        timeout: float | None = None,
+    ) -> Answer:
+        """Send JSON to a path below `/api/v1`. Raise BackendUnreachableError when no usable answer comes."""
         seconds = timeout or self._timeout
-        headers = {"Content-Type": "application/json", "X-Collector-API-Key": self._keys.current}
-        if gzip:
-            headers["Content-Encoding"] = "gzip"
         deadline = time.monotonic() + seconds
         try:
             with self._session.request(
                 method,
-                url,
+                f"{self._base}/{path}",
                 data=body,
                 headers=headers,
                 timeout=(min(CONNECT_TIMEOUT, seconds), seconds),
@@ -116,6 +103,38 @@ class Client:
                 return _read_answer(response, deadline)
         except (requests.RequestException, HTTPError) as error:
             raise BackendUnreachableError(_reason(error)) from error
+
+
+class Client:
+    """The backend as one thread sees it: a session is not shared between threads, so each makes its own client."""
+
+    def __init__(self, config: AgentConfig, keys: KeyRing | None = None) -> None:
+        self._keys = keys or KeyRing(config.state_dir, config.api_key)
+        self._collector = f"collectors/{config.collector_id}"
+        self._timeout = config.request_timeout_seconds
+        self._connection = Connection(config.backend_url, timeout=self._timeout, ca=config.backend_ca)
+
+    def close(self) -> None:
+        self._connection.close()
+
+    def heartbeat(self, body: dict[str, Any], *, timeout: float | None = None) -> Answer:
+        return self._send("POST", f"{self._collector}/heartbeat", json.dumps(body).encode(), timeout=timeout)
+
+    def report(self, command_id: int, body: dict[str, Any]) -> Answer:
+        return self._send("POST", f"{self._collector}/commands/{command_id}/execute", json.dumps(body).encode())
+
+    def tell_key(self, sha256: str) -> Answer:
+        """Tell the digest of a key that the agent made."""
+        return self._send("PUT", f"{self._collector}/key", json.dumps({"sha256": sha256}).encode())
+
+    def upload(self, body: bytes) -> Answer:
+        """Send one upload; `body` is gzip-compressed JSON."""
+        # Applying a snapshot is the longest thing the backend does for an agent.
+        return self._send("POST", "queries/bulk", body, gzip=True, timeout=max(self._timeout, 60.0))
+
+    def _send(self, method: str, path: str, body: bytes, *, gzip: bool = False, timeout: float | None = None) -> Answer:
+        headers = {"X-Collector-API-Key": self._keys.current} | ({"Content-Encoding": "gzip"} if gzip else {})
+        return self._connection.send(method, path, body, headers=headers, timeout=timeout)
 
 
 def _read_answer(response: requests.Response, deadline: float) -> Answer:

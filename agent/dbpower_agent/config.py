@@ -100,7 +100,8 @@ def load_config(path: Path, environ: Mapping[str, str], *, allow_readable: bool 
     problems += db_problems
     problems += _choose_sources(values)
     if not problems or "backend_url" in values:
-        problems += _check_backend_url(values)
+        insecure = bool(values.get("allow_insecure_http"))
+        problems += check_address(values.get("backend_url", ""), allow_insecure_http=insecure)
     if not (allow_readable or values.get("allow_readable_config")):
         problems += _check_permissions(path)
     if problems:
@@ -235,9 +236,10 @@ def _choose_sources(values: dict[str, Any]) -> list[str]:
     return []
 
 
-def _check_backend_url(values: dict[str, Any]) -> list[str]:
+def check_address(address: str, *, allow_insecure_http: bool) -> list[str]:
+    """What is wrong with the address of a backend."""
     try:
-        url = urlsplit(values.get("backend_url", ""))
+        url = urlsplit(address)
         host, _ = url.hostname, url.port
     except ValueError:
         return ["backend_url: is not an address"]
@@ -245,7 +247,7 @@ def _check_backend_url(values: dict[str, Any]) -> list[str]:
         return ["backend_url: must begin with https:// (or http://) and name a host"]
     if url.username or url.password or url.query or url.fragment:
         return ["backend_url: must hold no user, password, query or fragment"]
-    if url.scheme == "http" and not is_loopback(host) and not values.get("allow_insecure_http"):
+    if url.scheme == "http" and not is_loopback(host) and not allow_insecure_http:
         return ["backend_url: http:// would send the key in plain text; use https:// or set allow_insecure_http"]
     return []
 

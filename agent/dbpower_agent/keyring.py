@@ -22,6 +22,11 @@ FILE_NAME: Final = "keys.json"
 TOKEN_BYTES: Final = 32
 
 
+def new_key(collector_id: int) -> str:
+    """A key with 256 random bits for the collector."""
+    return f"collector_{collector_id}_{secrets.token_urlsafe(TOKEN_BYTES)}"
+
+
 @dataclass(frozen=True)
 class Keys:
     """`current` is sent. `pending` was made and may be known to the backend; `previous` was sent before `current`."""
@@ -59,9 +64,8 @@ class KeyRing:
 
     def make(self, collector_id: int) -> None:
         """Make a key with 256 random bits; it waits until the backend knows its digest."""
-        token = secrets.token_urlsafe(TOKEN_BYTES)
         with self._lock:
-            self._store(replace(self._keys, pending=f"collector_{collector_id}_{token}"))
+            self._store(replace(self._keys, pending=new_key(collector_id)))
 
     def switch(self) -> None:
         """The backend knows the pending key: send it from now on."""

@@ -15,6 +15,7 @@ _GROUPS: Final = (
         (
             ("Collectors", "sensors", "collectors_collector_changelist", Permission.COLLECTOR_VIEW),
             ("Databases", "database", "collectors_monitoreddatabase_changelist", Permission.DATABASE_VIEW),
+            ("Enrolment", "add_link", "collectors_enrolmenttoken_changelist", Permission.COLLECTOR_VIEW),
             ("Commands", "terminal", "collectors_command_changelist", Permission.COLLECTOR_VIEW),
             ("Status changes", "swap_vert", "collectors_statuschange_changelist", Permission.COLLECTOR_VIEW),
         ),

@@ -4,6 +4,7 @@ from django.urls import URLPattern, URLResolver, include, path, re_path
 from drf_spectacular.views import SpectacularAPIView, SpectacularSwaggerSplitView
 
 from collectors.api.agents.commands import ExecuteView
+from collectors.api.agents.enrolment import EnrolView, FirstKeyView
 from collectors.api.agents.heartbeat import HeartbeatView
 from collectors.api.agents.keys import KeyView
 from collectors.api.agents.queries import BulkView
@@ -13,6 +14,7 @@ from collectors.api.people.auth import LogoutView, RefreshView, TokenView
 from collectors.api.people.collectors import CollectorViewSet
 from collectors.api.people.commands import CommandViewSet
 from collectors.api.people.databases import DatabaseViewSet
+from collectors.api.people.enrolment_tokens import EnrolmentTokenViewSet
 from collectors.api.people.invitations import AcceptView, InvitationViewSet
 from collectors.api.people.memberships import MembershipViewSet
 from collectors.api.people.organizations import OrganizationViewSet
@@ -30,6 +32,7 @@ router.register("organizations", OrganizationViewSet)
 router.register("teams", TeamViewSet)
 router.register("users", UserViewSet)
 router.register("memberships", MembershipViewSet)
+router.register("enrolment-tokens", EnrolmentTokenViewSet)
 router.register("invitations", InvitationViewSet)
 router.register("tokens", PersonalTokenViewSet)
 router.register("databases", DatabaseViewSet)
@@ -48,6 +51,8 @@ v1: list[URLPattern | URLResolver] = [
     lenient(rf"{_COLLECTOR}/heartbeat", HeartbeatView, "heartbeat"),
     lenient(rf"{_COLLECTOR}/key", KeyView, "key"),
     lenient(rf"{_COLLECTOR}/commands/(?P<command_pk>[0-9]{{1,19}})/execute", ExecuteView, "execute"),
+    lenient("enrolments", EnrolView, "enrol"),
+    lenient("enrolments/key", FirstKeyView, "enrol-key"),
     lenient("queries/bulk", BulkView, "queries-bulk"),
     path("", include(router.urls)),
 ]

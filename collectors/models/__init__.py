@@ -7,6 +7,7 @@ from collectors.models.commands import Command
 from collectors.models.completeness import Gap
 from collectors.models.control_plane import ControlPlane
 from collectors.models.databases import MonitoredDatabase
+from collectors.models.enrolments import Enrolment, EnrolmentToken
 from collectors.models.fingerprints import Fingerprint
 from collectors.models.heartbeats import Heartbeat
 from collectors.models.invitations import Invitation
@@ -35,6 +36,8 @@ __all__ = [
     "Cost",
     "DirtyDay",
     "DirtyHour",
+    "Enrolment",
+    "EnrolmentToken",
     "Fingerprint",
     "Gap",
     "Heartbeat",

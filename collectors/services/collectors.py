@@ -40,6 +40,32 @@ def register_collector(
 
     Raises `Refused` when the database is another team's or of another type.
     """
+    collector = create_collector(
+        team=team,
+        name=name,
+        engine=engine,
+        actor=actor,
+        database=database,
+        collection_interval_minutes=collection_interval_minutes,
+    )
+    api_key = collector.generate_api_key()
+    collector.config = configs.encrypt(collector_id=collector.pk, config=config)
+    collector.save(update_fields=["config", "api_key_hash"])
+    collector.refresh_from_db()
+    return Registered(collector, api_key)
+
+
+@transaction.atomic
+def create_collector(
+    *,
+    team: Team,
+    name: str,
+    engine: Engine,
+    actor: Actor,
+    database: MonitoredDatabase | None = None,
+    collection_interval_minutes: int = limits.COLLECTION_INTERVAL_MINUTES,
+) -> Collector:
+    """Create a collector that has neither a key nor a connection yet. Raises `Refused` as `register_collector` does."""
     if database is None:
         database = MonitoredDatabase.objects.create(
             organization_id=team.organization_id, team=team, name=name, type=engine
@@ -55,9 +81,6 @@ def register_collector(
         type=engine,
         collection_interval_minutes=collection_interval_minutes,
     )
-    api_key = collector.generate_api_key()
-    collector.config = configs.encrypt(collector_id=collector.pk, config=config)
-    collector.save(update_fields=["config", "api_key_hash"])
     _start_history(collector)
     audit.record(
         actor=actor,
@@ -66,8 +89,7 @@ def register_collector(
         organization_id=team.organization_id,
         after={"name": name, "type": engine, "team_id": team.pk, "database_id": database.pk},
     )
-    collector.refresh_from_db()
-    return Registered(collector, api_key)
+    return collector
 
 
 def _start_history(collector: Collector) -> None:

@@ -116,7 +116,7 @@ class Place:
             return own[route.template]
         if route.view == "delete":
             return {"post": "yes"}
-        actions = {"collector": "collect", "command": "cancel", "invitation": "revoke"}
+        actions = {"collector": "collect", "command": "cancel", "invitation": "revoke", "enrolmenttoken": "revoke"}
         if route.template == f"/collectors/{route.model}/" and route.model in actions:
             return {"action": actions[route.model], "index": "0", "_selected_action": [str(self.rows[route.model].pk)]}
         return self._filled(route) if route.view else {}
@@ -126,6 +126,7 @@ class Place:
         shop = {"organization": self.cast.example.pk, "team": self.cast.shop.pk, "role": "USER"}
         forms: dict[str, dict[str, Any]] = {
             "collector": {**named, "team": self.cast.shop.pk, "type": "mysql", "collection_interval_minutes": "7"},
+            "enrolmenttoken": {**named, "team": self.cast.shop.pk, "type": "mysql", "max_uses": "2", "hours": "1"},
             "membership": {**shop, "email": "new@example.org"},
             "organization": named,
             "team": {**named, "organization": self.cast.example.pk},

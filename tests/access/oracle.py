@@ -30,6 +30,7 @@ SEEN_FROM: Final = {
     "invitation": TEAM_LEAD,
     "user": TEAM_LEAD,
     "collector": TEAM_LEAD,
+    "enrolmenttoken": TEAM_LEAD,
     "heartbeat": TEAM_LEAD,
     "command": TEAM_LEAD,
     "statuschange": TEAM_LEAD,
@@ -40,6 +41,7 @@ CHANGED_FROM: Final = {
     "monitoreddatabase": TEAM_LEAD,
     "collector": TEAM_LEAD,
     "command": TEAM_LEAD,
+    "enrolmenttoken": TEAM_LEAD,
     "organization": ORG_ADMIN,
     "team": ORG_ADMIN,
     "membership": ORG_ADMIN,
@@ -120,6 +122,7 @@ class Census:
         for model in (models.Statement, models.SlowQuery, models.Gap):
             self._take(model, lambda row: {through["database_id"][row["database_id"]]})
         self._take(models.Membership, lambda row: {(row["organization_id"], row["team_id"])})
+        self._take(models.EnrolmentToken, lambda row: {team_places[row["team_id"]]})
         self._take(models.Invitation, lambda row: {(row["organization_id"], row["team_id"])})
         self._take(models.PersonalToken, lambda row: set())
         self._take(models.AuditEntry, lambda row: {(row["organization_id"], None)} if row["organization_id"] else set())

@@ -18,6 +18,7 @@ from collectors.models import (
     Bucket,
     Collector,
     Command,
+    EnrolmentToken,
     Fingerprint,
     Gap,
     Heartbeat,
@@ -102,6 +103,15 @@ class Builder:
             # Somebody whom nobody else knows.
             member = User.objects.create_user(f"{self.word()}@example.org", name=f"Sam {self.word()}")
             Membership.objects.create(user=member, organization=organization, team=team, role=Role.USER)
+            EnrolmentToken.objects.create(
+                organization=organization,
+                team=team,
+                name=f"hosts {self.word()}",
+                type=Engine.MYSQL,
+                token_hash=self.word(),
+                max_uses=self.random.randrange(1, 9),
+                expires_at=self.now + timedelta(days=7),
+            )
             Invitation.objects.create(
                 organization=organization,
                 team=team,

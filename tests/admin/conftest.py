@@ -16,6 +16,7 @@ from collectors.models import (
     Bucket,
     Collector,
     Command,
+    EnrolmentToken,
     Fingerprint,
     Gap,
     Invitation,
@@ -30,7 +31,7 @@ from collectors.services import rollups
 from collectors.services.commands import request_command
 from collectors.services.invitations import invite
 from tests.authenticator import with_second_factor
-from tests.cast import SOMEBODY, Cast, person
+from tests.cast import SOMEBODY, Cast, enrolment_token, person
 
 Visit = Callable[[User], Client]
 
@@ -51,6 +52,7 @@ class Rows:
     membership: Membership
     user: User
     invitation: Invitation
+    enrolment_token: EnrolmentToken
 
     def all(self) -> list[object]:
         """Return them all."""
@@ -152,6 +154,7 @@ def rows_of(collector: Collector, text: str) -> Rows:
         audit=AuditEntry.objects.filter(organization_id=organization_id)[0],
         membership=Membership.objects.filter(organization_id=organization_id)[0],
         user=member,
+        enrolment_token=enrolment_token(collector.team).row,
         invitation=invite(
             organization=collector.organization,
             team=collector.team,

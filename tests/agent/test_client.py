@@ -81,10 +81,10 @@ def test_proxies_serve_other_hosts_but_never_this_one(tmp_path: Path, monkeypatc
     monkeypatch.delenv("no_proxy", raising=False)
     monkeypatch.delenv("NO_PROXY", raising=False)
     away = client_for(tmp_path, "https://backend.example.com")
-    assert away._session.proxies["https"] == "http://proxy.example.com:3128"
-    assert not client_for(tmp_path, "http://127.0.0.1:8000")._session.proxies
+    assert away._connection._session.proxies["https"] == "http://proxy.example.com:3128"
+    assert not client_for(tmp_path, "http://127.0.0.1:8000")._connection._session.proxies
     monkeypatch.setenv("no_proxy", "backend.example.com")
-    assert not client_for(tmp_path, "https://backend.example.com")._session.proxies
+    assert not client_for(tmp_path, "https://backend.example.com")._connection._session.proxies
 
 
 def test_an_unreachable_backend_is_told_without_the_key(tmp_path: Path) -> None:
@@ -101,7 +101,9 @@ def test_a_password_in_netrc_is_never_sent(
     monkeypatch.setenv("HOME", str(tmp_path))
     monkeypatch.setenv("NETRC", str(tmp_path / ".netrc"))
     answered = client_for(tmp_path, backend.url)
-    prepared = answered._session.prepare_request(__import__("requests").Request("POST", backend.url, data=b"x"))
+    prepared = answered._connection._session.prepare_request(
+        __import__("requests").Request("POST", backend.url, data=b"x")
+    )
     assert "Authorization" not in prepared.headers
 
 

@@ -17,7 +17,7 @@ from collectors.services.commands import request_command
 from collectors.services.invitations import invite
 from collectors.services.personal_tokens import create_token
 from tests.access.matrix import API
-from tests.cast import PASSWORD, SOMEBODY, Cast
+from tests.cast import PASSWORD, SOMEBODY, Cast, enrolment_token
 from tests.services.uploading import send, slow_log
 
 Body = Callable[["Things"], Any]
@@ -40,6 +40,7 @@ def things(cast: Cast) -> Things:
         "collectors": cast.collector.pk,
         "commands": command.pk,
         "databases": cast.collector.database_id,
+        "enrolment-tokens": enrolment_token(cast.shop).row.pk,
         "invitations": invite(
             organization=cast.example, team=cast.shop, role=Role.USER, email="new@example.org", actor=SOMEBODY
         ).row.pk,
@@ -96,6 +97,10 @@ def _collector(t: Things) -> Any:
     return {"name": "new", "type": "mysql", "team_id": t.cast.shop.pk, "config": {"host": "db", "password": "p"}}
 
 
+def _enrolment_token(t: Things) -> Any:
+    return {"name": "rack 7", "type": "mysql", "team_id": t.cast.shop.pk, "max_uses": 3}
+
+
 def _invitation(t: Things) -> Any:
     names = {"organization_id": t.cast.example.pk, "team_id": t.cast.shop.pk}
     return {"email": "invited@example.org", "role": "USER", **names}
@@ -139,6 +144,12 @@ ROUTES = [
     Route("GET", "databases/{id}"),
     Route("PATCH", "databases/{id}", _name),
     Route("DELETE", "databases/{id}"),
+    Route("GET", "enrolment-tokens"),
+    Route("POST", "enrolment-tokens", _enrolment_token),
+    Route("GET", "enrolment-tokens/{id}"),
+    Route("DELETE", "enrolment-tokens/{id}"),
+    Route("POST", "enrolments", lambda t: {"token": "x", "request_id": "0" * 32, "name": "host"}),
+    Route("PUT", "enrolments/key", lambda t: {"token": "x", "request_id": "0" * 32, "sha256": "0" * 64}),
     Route("GET", "invitations"),
     Route("POST", "invitations", _invitation),
     Route("POST", "invitations/accept", lambda t: {"token": "x", "password": PASSWORD}),

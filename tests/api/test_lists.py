@@ -21,6 +21,7 @@ PLURALS = {
     "collectors/{collector_pk}/commands": "commands",
     "collectors/{collector_pk}/status-changes": "status_changes",
     "databases": "databases",
+    "enrolment-tokens": "enrolment_tokens",
     "invitations": "invitations",
     "memberships": "memberships",
     "organizations": "organizations",

@@ -50,7 +50,7 @@ def test_agents_operations_take_the_key_and_peoples_the_token(schema: dict[str, 
         schemes = {name for entry in operation.get("security", []) for name in entry}
         if operation["operationId"] in {"heartbeat", "execute", "key", "queries_bulk"}:
             assert schemes == {"collector"}
-        elif not operation["operationId"].startswith(("auth_", "invitations_accept")):
+        elif not operation["operationId"].startswith(("auth_", "invitations_accept", "enrol")):
             assert "people" in schemes
     schemes = schema["components"]["securitySchemes"]
     assert schemes["collector"] == {"type": "apiKey", "in": "header", "name": "X-Collector-API-Key"}

@@ -1,0 +1,54 @@
+"""Tokens with which hosts make themselves collectors, and what came of them."""
+
+from django.db import models
+from django.db.models.functions import Now
+
+from collectors.domain import limits
+from collectors.domain.sources import Engine
+from collectors.models.collectors import Collector
+from collectors.models.organizations import Organization
+from collectors.models.teams import Team
+from collectors.models.users import User
+
+
+class EnrolmentToken(models.Model):
+    """Lets so many hosts register themselves in one team, for a short time. Only its hash is kept."""
+
+    organization = models.ForeignKey(Organization, on_delete=models.CASCADE, related_name="enrolment_tokens")
+    team = models.ForeignKey(Team, on_delete=models.CASCADE, related_name="enrolment_tokens")
+    name = models.CharField(max_length=limits.MAX_NAME_CHARACTERS)
+    type = models.CharField(max_length=20, choices=[(engine.value, engine.value) for engine in Engine])
+    token_hash = models.CharField(max_length=64, unique=True)
+    max_uses = models.PositiveIntegerField()
+    uses = models.PositiveIntegerField(default=0)
+    created_by = models.ForeignKey(User, on_delete=models.SET_NULL, null=True, related_name="+")
+    created_at = models.DateTimeField(db_default=Now())
+    expires_at = models.DateTimeField()
+    revoked_at = models.DateTimeField(null=True)
+
+    class Meta:
+        db_table = "enrolment_tokens"
+        ordering = ["-id"]
+        constraints = [
+            models.CheckConstraint(
+                condition=models.Q(uses__lte=models.F("max_uses")), name="enrolment_tokens_uses_are_limited"
+            )
+        ]
+
+    def __str__(self) -> str:
+        return self.name
+
+
+class Enrolment(models.Model):
+    """One host's use of a token. The same request again, after an answer that was lost, is the same use."""
+
+    token = models.ForeignKey(EnrolmentToken, on_delete=models.CASCADE, related_name="enrolments")
+    request_id = models.CharField(max_length=32)
+    collector = models.OneToOneField(Collector, on_delete=models.CASCADE, related_name="enrolment")
+
+    class Meta:
+        db_table = "enrolments"
+        constraints = [models.UniqueConstraint(fields=["token", "request_id"], name="enrolments_once")]
+
+    def __str__(self) -> str:
+        return f"{self.token_id} {self.collector_id}"

@@ -1,0 +1,119 @@
+"""Enrolment: one collector for each request, as many as the token allows, and keys that only their hosts know."""
+
+from functools import partial
+
+import pytest
+from django.db.models.functions import Now
+
+from collectors.domain import keys
+from collectors.domain.enrolment_tokens import digest_of
+from collectors.models import AuditEntry, Collector, EnrolmentToken, Heartbeat
+from collectors.services import collector_keys, heartbeats
+from collectors.services.enrolments import Created, EnrolmentRefused, enrol, revoke_token, take_first_key
+from collectors.services.errors import Conflict
+from tests.cast import SOMEBODY, Cast, enrolment_token
+from tests.threads import at_once
+
+pytestmark = pytest.mark.django_db
+
+
+def host(created: Created, number: int, name: str = "db7.example.org") -> Collector:
+    return enrol(token=created.token, request_id=f"{number:032x}", name=name, address="192.0.2.7")
+
+
+def tell(created: Created, number: int, key: str) -> Collector:
+    return take_first_key(token=created.token, request_id=f"{number:032x}", digest=keys.digest_of(key))
+
+
+def test_a_host_gets_a_collector_of_the_tokens_team_and_type_whose_key_it_makes_itself(cast: Cast) -> None:
+    created = enrolment_token(cast.shop)
+    collector = host(created, 1)
+    assert (collector.team_id, collector.type, collector.name, collector.database.name) == (
+        cast.shop.pk,
+        "mysql",
+        "db7.example.org",
+        "db7.example.org",
+    )
+    assert (collector.api_key_hash, Heartbeat.objects.get(pk=collector.pk).status) == ("", "STARTING")
+    key = keys.generate_key(collector.pk)
+    tell(created, 1, key)
+    assert heartbeats.authenticate(collector_id=collector.pk, key_digest=keys.digest_of(key)) == collector
+    entry = AuditEntry.objects.get(action="collector.register", object_id=collector.pk)
+    assert (entry.actor, entry.address) == ("enrolment token hosts of Shop", "192.0.2.7")
+
+
+def test_each_step_can_be_repeated_and_counts_once(cast: Cast) -> None:
+    created = enrolment_token(cast.shop, max_uses=1)
+    assert host(created, 1) == host(created, 1)
+    collector = host(created, 1)
+    key = keys.generate_key(collector.pk)
+    for _ in range(3):
+        tell(created, 1, key)
+    assert host(created, 1) == collector
+    assert EnrolmentToken.objects.get().uses == 1
+    assert Collector.objects.filter(team=cast.shop).count() == 2
+
+
+def test_nobody_with_the_token_changes_the_key_of_a_host_that_has_one(cast: Cast) -> None:
+    created = enrolment_token(cast.shop)
+    collector = host(created, 1)
+    key = keys.generate_key(collector.pk)
+    tell(created, 1, key)
+    with pytest.raises(Conflict):
+        tell(created, 1, keys.generate_key(collector.pk))
+    heartbeats.authenticate(collector_id=collector.pk, key_digest=keys.digest_of(key))
+    collector_keys.revoke(collector=collector, actor=SOMEBODY)
+    with pytest.raises(Conflict):
+        tell(created, 1, keys.generate_key(collector.pk))
+
+
+def test_only_the_tokens_hash_is_stored(cast: Cast) -> None:
+    created = enrolment_token(cast.shop)
+    assert EnrolmentToken.objects.get().token_hash == digest_of(created.token)
+    assert created.token not in str([list(model.objects.values()) for model in (EnrolmentToken, AuditEntry)])
+
+
+def test_a_token_that_is_used_up_expired_revoked_or_gone_is_refused_alike(cast: Cast) -> None:
+    used_up = enrolment_token(cast.shop, max_uses=1)
+    host(used_up, 1)
+    expired, revoked, gone = (enrolment_token(cast.shop) for _ in range(3))
+    EnrolmentToken.objects.filter(pk=expired.row.pk).update(expires_at=Now())
+    revoke_token(token=revoked.row, actor=SOMEBODY)
+    gone.row.delete()
+    for created in (used_up, expired, revoked, gone):
+        with pytest.raises(EnrolmentRefused):
+            host(created, 2)
+    with pytest.raises(EnrolmentRefused):
+        tell(used_up, 2, "x")
+
+
+def test_a_host_that_was_counted_ends_its_second_step_though_the_token_expired_but_not_once_it_was_revoked(
+    cast: Cast,
+) -> None:
+    created = enrolment_token(cast.shop)
+    collector = host(created, 1)
+    EnrolmentToken.objects.update(expires_at=Now())
+    assert host(created, 1) == collector
+    tell(created, 1, keys.generate_key(collector.pk))
+    second = enrolment_token(cast.shop)
+    host(second, 1)
+    revoke_token(token=second.row, actor=SOMEBODY)
+    with pytest.raises(EnrolmentRefused):
+        tell(second, 1, "x")
+
+
+@pytest.mark.django_db(transaction=True)
+def test_of_hosts_that_come_at_once_exactly_as_many_get_in_as_the_token_allows(cast: Cast) -> None:
+    created = enrolment_token(cast.shop, max_uses=3)
+    results = at_once(*[partial(host, created, number, f"host {number}") for number in range(8)])
+    assert sum(isinstance(result, Collector) for result in results) == 3, results
+    assert sum(isinstance(result, EnrolmentRefused) for result in results) == 5
+    assert EnrolmentToken.objects.get().uses == 3
+
+
+@pytest.mark.django_db(transaction=True)
+def test_the_same_request_sent_many_times_at_once_is_one_collector(cast: Cast) -> None:
+    created = enrolment_token(cast.shop, max_uses=5)
+    results = at_once(*[partial(host, created, 1)] * 5)
+    assert len({result.pk for result in results if isinstance(result, Collector)}) == 1, results
+    assert EnrolmentToken.objects.get().uses == 1
