@@ -37,7 +37,8 @@ ENV PATH=/opt/dbpower/bin:/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbi
     PORT=8000 \
     GRANIAN_WORKERS=2 \
     GRANIAN_BLOCKING_THREADS=4 \
-    GRANIAN_LOG_LEVEL=warning
+    GRANIAN_LOG_LEVEL=warning \
+    GRANIAN_HTTP1_HEADER_READ_TIMEOUT=10000
 RUN python -m compileall -q manage.py dbpower collectors
 
 USER 10001:10001

@@ -4,7 +4,7 @@ SHELL := /bin/bash
 .SHELLFLAGS := -euo pipefail -c
 .DEFAULT_GOAL := help
 MAKEFLAGS += --no-print-directory
-.PHONY: help demo demo-clean serve test check lint format fuzz worlds chaos bench-agent requirements sbom clean
+.PHONY: help demo demo-clean serve test check lint format fuzz worlds chaos bench-agent bench-timing requirements sbom clean
 
 PYTHON := .venv/bin/python
 # The plugin starts the private servers, and gives Django a database before its settings are read.
@@ -92,6 +92,10 @@ bench-agent: ## Measure what an agent costs: the server's CPU under load (ROUNDS
 	@.ci/install test
 	@$(PYTHON) -m tests.load.bench_agent_overhead --rounds $(or $(ROUNDS),3) --seconds $(or $(SECONDS),20)
 	@$(PYTHON) -m tests.load.bench_agent_memory --rows $(or $(ROWS),1000000)
+
+bench-timing: ## Measure what can be told from how long refusals take (ROUNDS=200)
+	@.ci/install test
+	@$(PYTHON) -m tests.load.bench_timing --rounds $(or $(ROUNDS),200)
 
 requirements: ## Pin the newest allowed versions anew (needs uv)
 	@$(say) "requirements.txt, requirements-dev.txt, agent/requirements.txt"

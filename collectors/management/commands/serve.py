@@ -62,7 +62,7 @@ class Command(BaseCommand):
         quiet = "--without-gossip --without-mingle --without-heartbeat"
         self._run("worker", [str(programs / "celery"), *worker.split(), *quiet.split(), "--beat"])
         workers = f"--workers {options['web_workers']} --blocking-threads 4 --respawn-failed-workers"
-        web = f"--interface wsgi --backlog 1024 --no-ws --log-level warning {workers}"
+        web = f"--interface wsgi --http 1 --backlog 1024 --no-ws --http1-header-read-timeout 10000 --log-level warning {workers}"
         address = ["--host", options["host"], "--port", str(options["port"])]
         self._run("web", [str(programs / "granian"), *web.split(), *address, "dbpower.wsgi:application"])
 
