@@ -8,6 +8,7 @@ from django.conf import settings as django_settings
 from django.db import connection
 from hypothesis import HealthCheck, settings
 
+from collectors.services import audit, key_failures
 from tests.cast import Cast, assemble
 
 # Two cores shared with database servers: time says nothing about the code under test.
@@ -35,3 +36,10 @@ def django_db_modify_db_settings(django_db_modify_db_settings_parallel_suffix: N
 def cast(db: None) -> Cast:
     """The people and things of `tests.cast`."""
     return assemble()
+
+
+@pytest.fixture(autouse=True)
+def _nothing_refused_yet() -> None:
+    """Begin each test as a process that has refused nobody."""
+    key_failures.forget()
+    audit.forget_refusals()

@@ -27,6 +27,8 @@ SHORTEST_PAUSE: Final = 0.2
 LONGEST_PAUSE: Final = 600.0
 JITTER: Final = 0.05
 KEY_REFUSED_PAUSE: Final = 60.0
+# Said with 429 too, when many wrong keys came from this network.
+KEY_NOT_VALID: Final = "key_not_valid"
 GOODBYE_SECONDS: Final = 2.0
 
 
@@ -87,10 +89,11 @@ class HeartbeatThread(threading.Thread):
             return self._failed(str(error), None)
         if answer.status != 200:
             # The other key is tried at once when one that was good is refused, and with each later attempt.
-            if answer.status == 401 and self._rotation.refused() and not self._failing:
+            is_refused = answer.status == 401 or answer.body.get("code") == KEY_NOT_VALID
+            if is_refused and self._rotation.refused() and not self._failing:
                 self._failing = True
                 return SHORTEST_PAUSE
-            at_least = KEY_REFUSED_PAUSE if answer.status in {401, 404} else 0.0
+            at_least = KEY_REFUSED_PAUSE if is_refused or answer.status == 404 else 0.0
             return self._failed(answer.detail, answer.retry_after, at_least)
         if self._failing:
             logger.info("the backend answers again")

@@ -20,6 +20,7 @@ from collectors.models import Collector, LoginSession, User
 from collectors.services import heartbeats, personal_tokens, second_factors
 
 SESSION_CLAIM = "session_id"
+KEY_NOT_VALID = "key_not_valid"
 _KEY_HEADER = "HTTP_X_COLLECTOR_API_KEY"
 
 
@@ -99,7 +100,7 @@ def presented_key(request: Request) -> ParsedKey:
 
 def key_refused() -> AuthenticationFailed:
     """Return the refusal of a collector key, whatever is wrong with it."""
-    return AuthenticationFailed("The collector key is not valid.", code="key_not_valid")
+    return AuthenticationFailed("The collector key is not valid.", code=KEY_NOT_VALID)
 
 
 def actor_of(request: Request | HttpRequest) -> Actor:

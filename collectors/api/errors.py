@@ -10,8 +10,8 @@ from rest_framework.request import Request
 from rest_framework.response import Response
 from rest_framework.views import exception_handler
 
-from collectors.api.authentication import actor_of
-from collectors.services import audit
+from collectors.api.authentication import KEY_NOT_VALID, actor_of
+from collectors.services import audit, key_failures
 from collectors.services.errors import Conflict, Refused, TooManyAttempts
 
 _logger = logging.getLogger(__name__)
@@ -33,6 +33,10 @@ def handle(exc: Exception, context: dict[str, Any]) -> Response | None:
         exc = exceptions.NotFound()
     elif isinstance(exc, PermissionDenied):
         exc = exceptions.PermissionDenied()
+    if isinstance(exc, exceptions.AuthenticationFailed) and exc.get_codes() == KEY_NOT_VALID:
+        limited = _after_too_many_wrong_keys(exc, context["request"])
+        if limited is not None:
+            return limited
     if isinstance(exc, exceptions.PermissionDenied):
         _record(exc, context["request"])
     response = exception_handler(exc, context)
@@ -40,6 +44,14 @@ def handle(exc: Exception, context: dict[str, Any]) -> Response | None:
         return response
     response.data = _body(exc)
     return response
+
+
+def _after_too_many_wrong_keys(exc: exceptions.AuthenticationFailed, request: Request) -> Response | None:
+    wait = key_failures.note(address=request.META.get("REMOTE_ADDR", ""), path=request.path)
+    if wait is None:
+        return None
+    headers = {"Retry-After": str(wait)}
+    return Response(_body(exc), status=status.HTTP_429_TOO_MANY_REQUESTS, headers=headers)
 
 
 def _record(exc: exceptions.PermissionDenied, request: Request) -> None:

@@ -67,6 +67,9 @@ LOGIN_ATTEMPTS_PER_PAIR: Final = 10
 LOGIN_ATTEMPTS_PER_NETWORK: Final = 100
 LOGIN_ATTEMPTS_PER_ACCOUNT: Final = 100
 LOGIN_NETWORK_KNOWN_DAYS: Final = 30
+# Wrong collector keys of one network, for each process.
+KEY_FAILURES_WINDOW_SECONDS: Final = 60
+KEY_FAILURES_PER_WINDOW: Final = 60
 # Personal tokens.
 TOKEN_DAYS: Final = 90
 MAX_TOKEN_DAYS: Final = 366

@@ -61,6 +61,12 @@ def record_refusal(*, actor: Actor, method: str, path: str, row: Model | None = 
     )
 
 
+def forget_refusals() -> None:
+    """Begin anew, as a process that was just started."""
+    with _refused_lock:
+        _refused.clear()
+
+
 def _is_new(refusal: tuple[Any, ...]) -> bool:
     now = time.monotonic()
     with _refused_lock:

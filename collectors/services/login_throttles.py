@@ -82,14 +82,14 @@ def _locked(keys: Mapping[str, str]) -> tuple[dict[str, LoginThrottle], datetime
 
 
 def _keys(account: str, address: str) -> dict[str, str]:
-    account, network = User.objects.normalize_email(account), _network(address)
+    account, network = User.objects.normalize_email(account), network_of(address)
     named = {"pair": f"{network} {account}", "network": network, "account": account}
     return {
         kind: salted_hmac(f"dbpower.login.{kind}", text, algorithm="sha256").hexdigest() for kind, text in named.items()
     }
 
 
-def _network(address: str) -> str:
+def network_of(address: str) -> str:
     """Return what one subscriber holds: an IPv4 address, or an IPv6 network, out of which anybody has addresses without end."""
     try:
         parsed = ipaddress.ip_address(address)

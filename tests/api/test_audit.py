@@ -16,11 +16,6 @@ from tests.cast import SOMEBODY, Cast
 pytestmark = pytest.mark.django_db
 
 
-@pytest.fixture(autouse=True)
-def _nothing_refused_yet() -> None:
-    audit._refused.clear()
-
-
 def rows_of(answer: Any) -> list[dict[str, str]]:
     text = b"".join(answer.streaming_content).decode()
     return list(csv.DictReader(io.StringIO(text, newline="")))
