@@ -11,5 +11,9 @@ class CollectorsConfig(AppConfig):
     default_auto_field = "django.db.models.BigAutoField"
 
     def ready(self) -> None:
-        """Register the system checks and what the processes of a worker record about themselves."""
+        """Register the system checks and the console's tables.
+
+        Not earlier: template tags import from the console while Django's forms are still being loaded.
+        """
         from collectors import checks  # noqa: F401 - importing registers them
+        from collectors.admin import tables  # noqa: F401 - importing registers them

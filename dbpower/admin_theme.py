@@ -30,8 +30,8 @@ UNFOLD: dict[str, Any] = {
     "SHOW_VIEW_ON_SITE": False,
     "SHOW_BACK_BUTTON": True,
     "COLORS": {"primary": _PRIMARY},
-    "STYLES": [lambda _request: static("collectors/admin.css")],
-    "SCRIPTS": [lambda _request: static("collectors/admin.js")],
+    "STYLES": [lambda _request: static("collectors/admin.css"), lambda _request: static("collectors/charts.css")],
+    "SCRIPTS": [lambda _request: static("collectors/admin.js"), lambda _request: static("collectors/charts.js")],
     "COMMAND": {"search_models": True, "show_history": False},
     "ACCOUNT": {
         "navigation": [

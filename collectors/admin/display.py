@@ -1,9 +1,11 @@
 """How values are shown: ages in words with the exact time on hover, nanoseconds as milliseconds, statuses as labels."""
 
 from collections.abc import Mapping
-from datetime import datetime, timedelta
+from datetime import UTC, datetime, timedelta
+from enum import StrEnum
 from typing import Final
 
+from django.template.defaultfilters import filesizeformat
 from django.utils import timezone
 from django.utils.html import format_html
 from django.utils.safestring import SafeString
@@ -37,6 +39,16 @@ _NANOSECONDS: Final = 1_000_000_000
 _MILLISECOND: Final = 1_000_000
 # From here on the next smaller unit says nothing more.
 _ONE_UNIT_IS_ENOUGH: Final = 10
+
+
+class Unit(StrEnum):
+    """How a number is written."""
+
+    NANOSECONDS = "ns"
+    COUNT = "count"
+    PER_SECOND = "per_second"
+    BYTES = "bytes"
+    PERCENT = "percent"
 
 
 def duration(length: timedelta) -> str:
@@ -85,6 +97,26 @@ def nanoseconds(value: int | None) -> str:
     if value >= _NANOSECONDS:
         return f"{value / _NANOSECONDS:,.2f} s"
     return f"{value / _MILLISECOND:,.2f} ms"
+
+
+def in_unit(value: float | None, unit: Unit) -> str:
+    """Return a number in its unit."""
+    if value is None:
+        return NOTHING
+    if unit is Unit.NANOSECONDS:
+        return nanoseconds(round(value))
+    if unit is Unit.BYTES:
+        return filesizeformat(value)
+    if unit is Unit.PERCENT:
+        return f"{value:,.1f} %"
+    if unit is Unit.PER_SECOND:
+        return f"{value:,.2f} /s"
+    return f"{round(value):,}"
+
+
+def in_utc(moment: datetime) -> str:
+    """Return a moment in UTC."""
+    return f"{moment.astimezone(UTC):%Y-%m-%d %H:%M:%S} UTC"
 
 
 def statement_text(text: str | None, missing: str = "text not here yet") -> SafeString:

@@ -32,10 +32,15 @@ class Span:
 
 
 def spans(
-    since: datetime, until: datetime, *, unfinished_hours: Collection[datetime], unfinished_days: Collection[datetime]
+    since: datetime,
+    until: datetime,
+    *,
+    unfinished_hours: Collection[datetime],
+    unfinished_days: Collection[datetime],
+    widest: timedelta = DAY,
 ) -> list[Span]:
     """Return how to read the buckets that begin from `since` to before `until`, each once: in days and hours where whole ones
-    lie within, in buckets elsewhere.
+    lie within, in buckets elsewhere. No slot is wider than `widest`.
 
     Unfinished are the slots whose roll-up has yet to be made or made anew; a day with an unfinished hour is unfinished too.
     """
@@ -43,7 +48,7 @@ def spans(
     days = {*unfinished_days, *(floor(hour, DAY) for hour in unfinished_hours)}
     found: list[Span] = []
     while at < end:
-        step = _step(at, end, unfinished_hours, days)
+        step = _step(at, end, unfinished_hours, days, widest)
         if found and found[-1].width == step.width:
             step = Span(step.width, found.pop().since, step.until)
         found.append(step)
@@ -51,9 +56,11 @@ def spans(
     return found
 
 
-def _step(at: datetime, end: datetime, hours: Collection[datetime], days: Collection[datetime]) -> Span:
-    if floor(at, DAY) == at and at + DAY <= end and at not in days:
+def _step(
+    at: datetime, end: datetime, hours: Collection[datetime], days: Collection[datetime], widest: timedelta
+) -> Span:
+    if widest >= DAY and floor(at, DAY) == at and at + DAY <= end and at not in days:
         return Span(DAY, at, at + DAY)
-    if floor(at, HOUR) == at and at + HOUR <= end and at not in hours:
+    if widest >= HOUR and floor(at, HOUR) == at and at + HOUR <= end and at not in hours:
         return Span(HOUR, at, at + HOUR)
     return Span(BUCKET, at, min(end, floor(at, HOUR) + HOUR))

@@ -2,7 +2,7 @@
 
 from collections.abc import Iterable
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import datetime, timedelta
 from functools import reduce
 from operator import or_
 from typing import Any, Final, TypeVar
@@ -91,20 +91,26 @@ def with_percentiles(
     return [{**row, **_percentiles(row, merged.get((row["database_id"], row["fingerprint_id"])))} for row in found]
 
 
-def in_period(rows: QuerySet[Row], *, since: datetime, until: datetime) -> QuerySet[Row]:
+def in_period(
+    rows: QuerySet[Row], *, since: datetime, until: datetime, widest: timedelta = periods.DAY
+) -> QuerySet[Row]:
     """Return the rows of Cost or Latency that together make up a period, every bucket that begins in it once.
 
-    What is older than the finer slots are kept is widened to whole hours, then to whole days.
+    What is older than the finer slots are kept is widened to whole hours, then to whole days. No slot is wider than `widest`
+    where finer ones are still there.
     """
     now = timezone.now()
     since, until = max(since, retention.start_of(limits.MAX_RETENTION_DAYS, now)), min(until, now + periods.DAY)
     for days, width in ((limits.BUCKET_RETENTION_DAYS, periods.HOUR), (limits.HOUR_RETENTION_DAYS, periods.DAY)):
         gone = retention.start_of(days, now)
-        since = periods.floor(since, width) if since < gone else since
+        if since < gone:
+            since, widest = periods.floor(since, width), max(widest, width)
         until = periods.ceil(until, width) if until < gone else until
+    spans = periods.spans(
+        since, until, unfinished_hours=_marked(DirtyHour), unfinished_days=_marked(DirtyDay), widest=widest
+    )
     chosen = [
-        Q(resolution=_RESOLUTIONS[span.width], started_at__gte=span.since, started_at__lt=span.until)
-        for span in periods.spans(since, until, unfinished_hours=_marked(DirtyHour), unfinished_days=_marked(DirtyDay))
+        Q(resolution=_RESOLUTIONS[span.width], started_at__gte=span.since, started_at__lt=span.until) for span in spans
     ]
     return rows.filter(reduce(or_, chosen)) if chosen else rows.none()
 

@@ -1,27 +1,23 @@
 """What costs most: fingerprints by total time over a period, with what is known to be missing beside them."""
 
-from datetime import datetime, timedelta
+from datetime import datetime
 from typing import Any, Final
 
 from django.core.exceptions import PermissionDenied
 from django.http import HttpRequest, HttpResponse
 from django.shortcuts import render
-from django.utils import timezone
+from django.utils.translation import gettext as _
 
 from collectors.access import Principal, visible_to
-from collectors.admin import signed_in
-from collectors.admin.display import NOTHING, nanoseconds, statement_text
+from collectors.admin import charts, signed_in, time_range
+from collectors.admin.display import NOTHING, Unit, nanoseconds, statement_text
+from collectors.domain import time_ranges
 from collectors.domain.roles import Permission
+from collectors.domain.time_ranges import TimeRange
 from collectors.models import Cost, Gap, Latency, MonitoredDatabase
-from collectors.services import queries
+from collectors.services import queries, series
 
-PERIODS: Final = {
-    "hour": ("Last hour", timedelta(hours=1)),
-    "day": ("Last day", timedelta(days=1)),
-    "week": ("Last week", timedelta(days=7)),
-    "month": ("Last 30 days", timedelta(days=30)),
-    "quarter": ("Last 90 days", timedelta(days=90)),
-}
+_SLOTS: Final = 100
 _SHOWN: Final = 100
 _GAPS_SHOWN: Final = 50
 _MAX_ID_DIGITS: Final = 18
@@ -34,18 +30,16 @@ def queries_page(request: HttpRequest) -> HttpResponse:
     principal = signed_in.principal(request)
     if not principal.holds(Permission.QUERY_VIEW):
         raise PermissionDenied
-    period = request.GET.get("period", "day")
-    period = period if period in PERIODS else "day"
+    shown = time_range.of(request)
     databases = visible_to(MonitoredDatabase.objects.all(), principal)
     database = _chosen(request.GET.get("database", ""), databases)
-    until = timezone.now()
-    since = until - PERIODS[period][1]
+    since, until = shown.since, shown.until
     gaps = _gaps(principal, database, since, until)
     context = {
         **site.each_context(request),
         "title": "Top queries",
-        "periods": [(name, title) for name, (title, _) in PERIODS.items()],
-        "period": period,
+        "range": time_range.control(request, shown),
+        "chart": _load(principal, database, shown, gaps),
         "databases": databases,
         "database": database,
         "rows": _rows(principal, database, since, until),
@@ -79,6 +73,27 @@ def _rows(
     )
     whole = max((row["sum_time_ns"] for row in found), default=0)
     return [_shown(row, whole) for row in found]
+
+
+def _load(
+    principal: Principal, database: MonitoredDatabase | None, shown: TimeRange, gaps: list[queries.GapLine]
+) -> charts.Chart:
+    costs = visible_to(Cost.objects.all(), principal)
+    if database is not None:
+        costs = costs.filter(database=database)
+    width = shown.slot(most=_SLOTS)
+    totals = series.by_slot(costs=costs, since=shown.since, until=shown.until, width=width)[()]
+    return charts.Chart(
+        name="load",
+        title=_("Load over time"),
+        starts=time_ranges.starts(shown.since, shown.until, width),
+        width=width,
+        series=[
+            charts.Series(_("Time in statements"), [slot["total_time_ns"] for slot in totals], Unit.NANOSECONDS),
+            charts.Series(_("Calls"), [slot["calls"] for slot in totals], Unit.COUNT, kind="line"),
+        ],
+        gaps=charts.stretches(gaps),
+    )
 
 
 def _shown(row: dict[str, Any], dearest: int) -> dict[str, Any]:

@@ -1,0 +1,47 @@
+"""Tags and filters of the console's templates; what they show is made in `collectors.admin`."""
+
+from datetime import datetime
+from typing import Any
+
+from django import template
+from django.utils.safestring import SafeString
+
+from collectors.admin import charts, display
+
+register = template.Library()
+
+
+@register.filter
+def value_in(value: float | None, unit: str) -> str:
+    """Write a number in its unit (`display.Unit`)."""
+    return display.in_unit(value, display.Unit(unit))
+
+
+@register.filter
+def ago(moment: datetime | None) -> SafeString | str:
+    """Tell how long ago something was, with its exact time on hover."""
+    return display.ago(moment)
+
+
+@register.filter
+def in_utc(moment: datetime) -> str:
+    """Write a moment in UTC."""
+    return display.in_utc(moment)
+
+
+@register.simple_tag
+def sparkline(values: Any, label: str) -> SafeString:
+    """Draw values as a little line."""
+    return charts.sparkline(values, label=label)
+
+
+@register.inclusion_tag("admin/dbpower/chart.html")
+def chart(shown: charts.Chart, height: str = "14rem") -> dict[str, Any]:
+    """Draw a chart with the same numbers as a table below it."""
+    return {"chart": shown, "height": height}
+
+
+@register.inclusion_tag("admin/dbpower/time_range.html")
+def time_range(control: Any) -> dict[str, Any]:
+    """Draw the control that chooses what time a page tells of."""
+    return {"control": control}
