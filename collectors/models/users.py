@@ -8,6 +8,7 @@ from django.contrib.auth.base_user import AbstractBaseUser, BaseUserManager
 from django.db import models
 from django.db.models.functions import Lower, Now
 from django.utils.crypto import salted_hmac
+from django.utils.translation import gettext_lazy as _
 
 from collectors.domain.roles import Permission
 
@@ -43,6 +44,9 @@ class User(AbstractBaseUser):
     name = models.CharField(max_length=200, blank=True)
     is_active = models.BooleanField(default=True, help_text="Whoever is not active cannot sign in.")
     is_superuser = models.BooleanField("SUPER_ADMIN", default=False)
+    # What the console speaks, and where its clocks stand; empty: as the browser says.
+    language = models.CharField(_("language"), max_length=10, blank=True, default="", db_default="", editable=False)
+    time_zone = models.CharField(_("time zone"), max_length=64, blank=True, default="", db_default="", editable=False)
     created_at = models.DateTimeField(db_default=Now(), editable=False)
     # Raised to end all logins: what a login was opened with no longer fits.
     login_version = models.PositiveIntegerField(default=0, editable=False)
