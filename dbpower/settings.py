@@ -86,6 +86,7 @@ MIDDLEWARE = [
     "django.middleware.common.CommonMiddleware",
     "django.middleware.csrf.CsrfViewMiddleware",
     "django.contrib.auth.middleware.AuthenticationMiddleware",
+    "dbpower.middleware.LanguageAndZone",
     "django.contrib.messages.middleware.MessageMiddleware",
     "django.middleware.clickjacking.XFrameOptionsMiddleware",
 ]
@@ -127,7 +128,13 @@ AUTH_PASSWORD_VALIDATORS = [
 ]
 USE_TZ = True
 TIME_ZONE = "UTC"
+# The API speaks English and tells UTC; the console follows its people (see `dbpower.middleware.LanguageAndZone`).
 LANGUAGE_CODE = "en"
+LANGUAGES = [("en", "English"), ("it", "Italiano")]
+# Another Django on the same host may keep its visitors' language under the usual name.
+LANGUAGE_COOKIE_NAME = "dbpower_language"
+# The words of the admin's theme, which brings none but English ones. Ours are in collectors/locale.
+LOCALE_PATHS = [BASE_DIR / "dbpower" / "locale"]
 USE_I18N = True
 
 # -- API ---------------------------------------------------------------------------------------------------------------

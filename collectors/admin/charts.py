@@ -10,7 +10,7 @@ from django.utils.html import format_html
 from django.utils.safestring import SafeString
 from django.utils.translation import gettext as _
 
-from collectors.admin.display import Unit
+from collectors.admin.display import Unit, number
 from collectors.services.queries import GapLine
 
 _SPARK_WIDTH: Final = 96
@@ -99,7 +99,7 @@ def stretches(gaps: Iterable[GapLine]) -> list[Stretch]:
             gap.covered_from,
             gap.covered_to,
             ": ".join(filter(None, (gap.database_name, str(gap.description))))
-            + (f" ({gap.amount:,})" if gap.amount is not None else ""),
+            + (f" ({number(gap.amount)})" if gap.amount is not None else ""),
         )
         for gap in gaps
     ]

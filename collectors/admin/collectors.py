@@ -123,7 +123,7 @@ class CollectorAdmin(ScopedModelAdmin):
         return format_html('<span class="whitespace-nowrap"><span aria-hidden="true">{}</span> {}</span>', sign, word)
 
     @display(description="Source", label=SOURCE_COLOURS)
-    def source(self, collector: Collector) -> str | None:
+    def source(self, collector: Collector) -> Any:
         """Tell whether the agent can read its source, as it last said."""
         return SOURCE_WORDS.get(collector.source_readable)
 

@@ -12,21 +12,27 @@ register = template.Library()
 
 
 @register.filter
+def ago(at: datetime | None) -> str:
+    """Return how long ago something was, with its exact time on hover."""
+    return display.ago(at)
+
+
+@register.filter
+def moment(at: datetime | None) -> str:
+    """Return a time in the person's zone, with UTC on hover."""
+    return display.moment(at)
+
+
+@register.filter
+def number(value: float | None) -> str:
+    """Return a number as the person's language writes it."""
+    return display.number(value)
+
+
+@register.filter
 def value_in(value: float | None, unit: str) -> str:
-    """Write a number in its unit (`display.Unit`)."""
+    """Return a number in its unit (`display.Unit`)."""
     return display.in_unit(value, display.Unit(unit))
-
-
-@register.filter
-def ago(moment: datetime | None) -> SafeString | str:
-    """Tell how long ago something was, with its exact time on hover."""
-    return display.ago(moment)
-
-
-@register.filter
-def in_utc(moment: datetime) -> str:
-    """Write a moment in UTC."""
-    return display.in_utc(moment)
 
 
 @register.simple_tag
