@@ -57,6 +57,8 @@ class Chart:
     gaps: Sequence[Stretch] = ()
     marks: Sequence[Mark] = ()
     stacked: bool = True
+    # The page that dragging leads to; the same one when empty.
+    zoom: str = ""
     rows: list[tuple[datetime, list[tuple[float | None, str]]]] = field(init=False)
 
     def __post_init__(self) -> None:
@@ -86,6 +88,7 @@ class Chart:
             ],
             "marks": [{"at": mark.at.timestamp(), "text": mark.text, "tone": mark.tone} for mark in self.marks],
             "stacked": self.stacked,
+            "zoom": self.zoom,
             "language": translation.get_language() or "en",
             "zone": timezone.get_current_timezone_name(),
             "words": {"missing": _("Not whole:"), "total": _("Total")},

@@ -122,6 +122,7 @@ class ConsoleSite(UnfoldAdminSite):
 
     def extra_urls(self) -> list[URLPattern]:
         """Return the pages that belong to no table."""
+        from collectors.admin.pages.home import fleet_page
         from collectors.admin.pages.invitation import invitation_page
         from collectors.admin.pages.preferences import preferences_page
         from collectors.admin.pages.queries import queries_page
@@ -129,6 +130,7 @@ class ConsoleSite(UnfoldAdminSite):
         from collectors.admin.pages.tokens import tokens_page
 
         return [
+            path("fleet/", self.admin_view(fleet_page), name="fleet"),
             path("queries/", self.admin_view(queries_page), name="queries"),
             path("preferences/", self.admin_view(partial(preferences_page, self)), name="preferences"),
             path("tokens/", self.admin_view(partial(tokens_page, self)), name="tokens"),
@@ -169,12 +171,14 @@ class ConsoleSite(UnfoldAdminSite):
         return response
 
     def index(self, request: HttpRequest, extra_context: dict[str, Any] | None = None) -> TemplateResponse:
-        """Show where to go, and what the signed-in person did last, as far as that is still theirs to see."""
+        """Show what is wrong, what costs most, and what the signed-in person did last, as far as that is still theirs to see."""
+        from collectors.admin.pages.home import home_context
+
         asking = signed_in.principal(request)
         own = AuditEntry.objects.filter(user_id=asking.user_id)
         if not asking.is_superuser:
             own = own.filter(organization_id__in=asking.member_organizations())
-        return super().index(request, {"recent": own[:_RECENT], **(extra_context or {})})
+        return super().index(request, {**home_context(request), "recent": own[:_RECENT], **(extra_context or {})})
 
     def search(self, request: HttpRequest, extra_context: dict[str, Any] | None = None) -> Any:  # noqa: ARG002
         """Find tables and rows by name. Unfold would keep the answers for minutes, past a lost role, and read whole tables."""

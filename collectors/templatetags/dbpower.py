@@ -1,6 +1,6 @@
 """Tags and filters of the console's templates; what they show is made in `collectors.admin`."""
 
-from datetime import datetime
+from datetime import datetime, timedelta
 from typing import Any
 
 from django import template
@@ -27,6 +27,18 @@ def moment(at: datetime | None) -> str:
 def number(value: float | None) -> str:
     """Return a number as the person's language writes it."""
     return display.number(value)
+
+
+@register.filter
+def seconds_words(seconds: float) -> str:
+    """Return a number of seconds as a length of time in words."""
+    return display.duration(timedelta(seconds=seconds))
+
+
+@register.filter
+def statement(text: str | None) -> str:
+    """Return a statement as monospaced text."""
+    return display.statement_text(text)
 
 
 @register.filter
