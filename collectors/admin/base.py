@@ -13,6 +13,7 @@ from django.db.models import Field, ForeignKey, Model, QuerySet
 from django.http import Http404, HttpRequest, HttpResponse, HttpResponseNotAllowed, HttpResponseRedirect
 from django.shortcuts import render
 from django.urls import URLPattern, path, reverse
+from django.utils.translation import gettext as _
 from unfold.admin import ModelAdmin
 
 from collectors.access import may, permitted, visible_to
@@ -213,7 +214,7 @@ class ScopedModelAdmin(ModelAdmin):
         except Refused as refusal:
             request.__dict__[_REFUSAL] = refusal
         except IntegrityError:
-            request.__dict__[_REFUSAL] = Conflict("Something of this name exists already.", code="exists")
+            request.__dict__[_REFUSAL] = Conflict(_("Something of this name exists already."), code="exists")
         return super().changeform_view(request, object_id, form_url, extra)
 
     def delete_view(self, request: HttpRequest, object_id: str, extra_context: Any = None) -> Any:
@@ -254,7 +255,7 @@ class ScopedModelAdmin(ModelAdmin):
         entries = AuditEntry.objects.filter(object_type=self.opts.model_name, object_id=obj.pk)
         context = {
             **self.admin_site.each_context(request),
-            "title": f"History of {obj}",
+            "title": _("History of %(object)s") % {"object": obj},
             "entries": visible_to(entries, signed_in.principal(request))[:_HISTORY],
             "object": obj,
             "opts": self.opts,
@@ -283,11 +284,11 @@ class ScopedModelAdmin(ModelAdmin):
             if action is not None and isinstance(action[0], ScopedAction) and asking.holds(action[0].permission)
         }
 
-    def response_action(self, request: HttpRequest, queryset: QuerySet[Any], *_: Any, **__: Any) -> Any:
+    def response_action(self, request: HttpRequest, queryset: QuerySet[Any], *_args: Any, **_kwargs: Any) -> Any:
         """Run an action on the chosen rows, unless an id is not one."""
         chosen = request.POST.getlist("_selected_action")
         if not all(pk.isascii() and pk.isdigit() and len(pk) <= _MAX_ID_DIGITS for pk in chosen):
-            messages.warning(request, "There is no such row.")
+            messages.warning(request, _("There is no such row."))
             return None
         return super().response_action(request, queryset)
 

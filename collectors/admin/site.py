@@ -12,6 +12,7 @@ from django.core.paginator import Paginator
 from django.http import HttpRequest, HttpResponse, HttpResponseRedirect
 from django.template.response import TemplateResponse
 from django.urls import URLPattern, path, reverse
+from django.utils.translation import gettext_lazy as _
 from django.views.decorators.cache import never_cache
 from unfold.dataclasses import SearchResult
 from unfold.forms import AdminOwnPasswordChangeForm, AuthenticationForm
@@ -32,7 +33,9 @@ class SignInForm(AuthenticationForm):
 
     error_messages = {
         **AuthenticationForm.error_messages,
-        "invalid_login": "The e-mail address or the password is not right, or the account belongs to no organization.",
+        "invalid_login": _(
+            "The e-mail address or the password is not right, or the account belongs to no organization."
+        ),
     }
 
     retry_after_seconds = 0
@@ -111,7 +114,7 @@ class ConsoleSite(UnfoldAdminSite):
     """The operators' console. What it lists by itself is scoped like the tables."""
 
     index_template = "admin/dbpower/home.html"
-    index_title = "Home"
+    index_title = _("Home")
     login_form = SignInForm
     enable_nav_sidebar = True
 

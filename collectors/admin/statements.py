@@ -6,6 +6,8 @@ from typing import Any
 from django.contrib import admin
 from django.db.models import OuterRef, QuerySet, Subquery
 from django.http import HttpRequest
+from django.utils.translation import gettext
+from django.utils.translation import gettext_lazy as _
 
 from collectors.access import visible_to
 from collectors.admin import signed_in
@@ -38,17 +40,17 @@ class FingerprintAdmin(ScopedModelAdmin):
         seen: QuerySet[Any] = rows.annotate(seen_since=Subquery(earliest))
         return seen
 
-    @admin.display(description="Text")
+    @admin.display(description=_("Text"))
     def shown_text(self, fingerprint: Fingerprint) -> str:
         """Return the text, cut to a line."""
         return statement_text(fingerprint.text)
 
-    @admin.display(description="First seen", ordering="seen_since")
+    @admin.display(description=_("First seen"), ordering="seen_since")
     def first_seen(self, fingerprint: Any) -> str:
         """Return how long ago it was seen first."""
         return ago(fingerprint.seen_since)
 
-    @admin.display(description="First seen")
+    @admin.display(description=_("First seen"))
     def seen_first(self, fingerprint: Any) -> datetime | None:
         """Return when it was seen first."""
         moment: datetime | None = fingerprint.seen_since
@@ -81,12 +83,12 @@ class StatementAdmin(ScopedModelAdmin):
         "first_seen",
     ]
 
-    @admin.display(description="Text")
+    @admin.display(description=_("Text"))
     def shown_text(self, statement: Statement) -> str:
         """Return the fingerprint's text, cut to a line."""
         return statement_text(statement.fingerprint.text if statement.fingerprint else None)
 
-    @admin.display(description="Text")
+    @admin.display(description=_("Text"))
     def full_text(self, statement: Statement) -> str:
         """Return the whole text."""
-        return statement.fingerprint.text if statement.fingerprint else "not here yet"
+        return statement.fingerprint.text if statement.fingerprint else gettext("not here yet")

@@ -10,7 +10,7 @@ from django.utils.translation import gettext as _
 
 from collectors.access import Principal, visible_to
 from collectors.admin import charts, signed_in, time_range
-from collectors.admin.display import NOTHING, Unit, nanoseconds, statement_text
+from collectors.admin.display import NOTHING, Unit, nanoseconds, number, statement_text
 from collectors.domain import time_ranges
 from collectors.domain.roles import Permission
 from collectors.domain.time_ranges import TimeRange
@@ -37,7 +37,7 @@ def queries_page(request: HttpRequest) -> HttpResponse:
     gaps = _gaps(principal, database, since, until)
     context = {
         **site.each_context(request),
-        "title": "Top queries",
+        "title": _("Top queries"),
         "range": time_range.control(request, shown),
         "chart": _load(principal, database, shown, gaps),
         "databases": databases,
@@ -103,13 +103,13 @@ def _shown(row: dict[str, Any], dearest: int) -> dict[str, Any]:
         "fingerprint_id": row["fingerprint_id"] or NOTHING,
         "database": row["database_name"],
         "source": row["source"],
-        "calls": f"{calls:,}",
+        "calls": number(calls),
         "total": nanoseconds(total),
         "average": nanoseconds(total // calls) if calls else NOTHING,
         "p95": nanoseconds(row["p95_time_ns"]),
         "p99": nanoseconds(row["p99_time_ns"]),
         "greatest": nanoseconds(row["greatest_time_ns"]),
-        "rows": f"{row['sum_rows']:,}",
+        "rows": number(row["sum_rows"]),
         "share": round(100 * total / dearest) if dearest else 0,
     }
 
