@@ -118,9 +118,11 @@ def _leave_out(template: Path, known: Path) -> None:
 
 def translations(catalogue: Path) -> gettext.GNUTranslations:
     """Compile a catalogue and return what it says."""
-    with tempfile.NamedTemporaryFile(suffix=".mo") as compiled:
-        _run("msgfmt", "--check-format", "-o", compiled.name, catalogue)
-        return gettext.GNUTranslations(compiled)
+    with tempfile.TemporaryDirectory() as folder:
+        compiled = Path(folder) / "compiled.mo"
+        _run("msgfmt", "--check-format", "-o", compiled, catalogue)
+        with compiled.open("rb") as file:
+            return gettext.GNUTranslations(file)
 
 
 def _run(*command: str | Path) -> None:

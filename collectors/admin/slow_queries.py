@@ -3,7 +3,7 @@
 from django.contrib import admin
 from django.db.models import QuerySet
 from django.http import HttpRequest
-from django.utils.translation import gettext
+from django.utils.translation import gettext, pgettext_lazy
 from django.utils.translation import gettext_lazy as _
 
 from collectors.admin.base import ScopedModelAdmin
@@ -50,7 +50,7 @@ class SlowQueryAdmin(ScopedModelAdmin):
         """Return how long ago it started."""
         return ago(query.started_at)
 
-    @admin.display(description=_("Time"), ordering="query_time_ns")
+    @admin.display(description=pgettext_lazy("length of an execution", "Time"), ordering="query_time_ns")
     def took(self, query: SlowQuery) -> str:
         """Return how long it took."""
         return nanoseconds(query.query_time_ns)
