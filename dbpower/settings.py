@@ -133,8 +133,9 @@ LANGUAGE_CODE = "en"
 LANGUAGES = [("en", "English"), ("it", "Italiano")]
 # Another Django on the same host may keep its visitors' language under the usual name.
 LANGUAGE_COOKIE_NAME = "dbpower_language"
-# The words of the admin's theme, which brings none but English ones. Ours are in collectors/locale.
-LOCALE_PATHS = [BASE_DIR / "dbpower" / "locale"]
+# The first also holds the words of the admin's theme, which brings none but English ones. Named here, ours go before those of
+# other packages.
+LOCALE_PATHS = [BASE_DIR / "dbpower" / "locale", BASE_DIR / "collectors" / "locale"]
 USE_I18N = True
 
 # -- API ---------------------------------------------------------------------------------------------------------------
