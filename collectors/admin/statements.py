@@ -1,6 +1,5 @@
 """Fingerprints and the statements that share them. Their text is data and always escaped."""
 
-from datetime import datetime
 from typing import Any
 
 from django.contrib import admin
@@ -12,7 +11,7 @@ from django.utils.translation import gettext_lazy as _
 from collectors.access import visible_to
 from collectors.admin import signed_in
 from collectors.admin.base import ScopedModelAdmin
-from collectors.admin.display import ago, statement_text
+from collectors.admin.display import ago, moment, statement_text
 from collectors.admin.filters import ChoicesDropdownFilter, ScopedRelatedFilter
 from collectors.admin.site import site
 from collectors.domain.roles import Permission
@@ -51,10 +50,9 @@ class FingerprintAdmin(ScopedModelAdmin):
         return ago(fingerprint.seen_since)
 
     @admin.display(description=_("First seen"))
-    def seen_first(self, fingerprint: Any) -> datetime | None:
+    def seen_first(self, fingerprint: Any) -> str:
         """Return when it was seen first."""
-        moment: datetime | None = fingerprint.seen_since
-        return moment
+        return moment(fingerprint.seen_since)
 
 
 @admin.register(Statement, site=site)

@@ -66,7 +66,7 @@ class Command(models.Model):
         ]
 
     def __str__(self) -> str:
-        return f"{self.command} #{self.pk}"
+        return f"{labels.label_of(labels.COMMANDS, self.command)} #{self.pk}"
 
     @property
     def executed(self) -> bool:

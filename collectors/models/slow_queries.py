@@ -1,6 +1,9 @@
 """Single executions from slow logs."""
 
+from decimal import Decimal
+
 from django.db import models
+from django.utils import formats
 from django.utils.translation import gettext_lazy as _
 
 from collectors.models.databases import MonitoredDatabase
@@ -44,4 +47,4 @@ class SlowQuery(models.Model):
         ordering = ["-started_at"]
 
     def __str__(self) -> str:
-        return f"{self.query_time_ns / 1e9:.3f} s"
+        return f"{formats.number_format(Decimal(self.query_time_ns) / 1_000_000_000, 3)} s"
