@@ -207,6 +207,28 @@ def test_no_page_in_italian_has_english_left_or_a_time_without_its_zone(world: P
 
 
 @pytest.mark.django_db
+@pytest.mark.parametrize(
+    ("template", "shown"),
+    [
+        ("/collectors/collector/add/", "Another name è registrato"),
+        ("/collectors/collector/{id}/do/rotate_key/", "Queste chiavi vengono mostrate solo adesso"),
+        ("/collectors/enrolmenttoken/add/", "Vale per 2 host, fino al <time"),
+        ("/collectors/membership/add/", "Questo link viene mostrato solo adesso"),
+        ("/tokens/", "Questo token viene mostrato solo adesso"),
+    ],
+)
+def test_what_is_shown_once_is_shown_in_italian(
+    world: Place, english: dict[str, str], template: str, shown: str
+) -> None:
+    User.objects.filter(pk=world.cast.alice.pk).update(language="it")
+    route = Route("POST", template)
+    page = signed_in(world.cast.alice).post(world.path(route), world.form(route)).content.decode()
+    assert shown in page
+    texts = Texts(page)
+    assert not texts.found & set(english) - DATA | texts.times
+
+
+@pytest.mark.django_db
 def test_pages_outside_speak_italian_to_an_italian_browser(world: Place, english: dict[str, str]) -> None:
     client = Client(headers={"Accept-Language": "it-IT,it;q=0.9,en;q=0.5"})
     for template in ("/login/", "/invitation/{token}/", "/second-factor/"):
