@@ -1,9 +1,11 @@
 """Collectors: the list, one collector's page, and what can be asked of them."""
 
+from functools import partial
 from typing import Any, ClassVar, Final
 
 from django.contrib import admin
 from django.http import HttpRequest, HttpResponse
+from django.urls import URLPattern, path
 from django.utils import timezone
 from django.utils.html import format_html
 from django.utils.safestring import SafeString
@@ -19,7 +21,9 @@ from collectors.admin.connections import CONNECTION_FIELDS, ConnectionForm, init
 from collectors.admin.display import ROLE_COLOURS, SOURCE_COLOURS, SOURCE_WORDS, STATUS_COLOURS, ago, freshness, number
 from collectors.admin.filters import ChoicesDropdownFilter, ScopedRelatedFilter
 from collectors.admin.forms import RefusableForm
+from collectors.admin.pages.arrival import arrival_page
 from collectors.admin.pages.collector import page_of
+from collectors.admin.pages.grants import grants_page
 from collectors.admin.pages.keys import keys_page
 from collectors.admin.pages.register import register_page
 from collectors.admin.site import site
@@ -159,6 +163,19 @@ class CollectorAdmin(ScopedModelAdmin):
         return number(collector.heartbeat.errors_count)
 
     # -- One collector -------------------------------------------------------------------------------------------------
+
+    def get_urls(self) -> list[URLPattern]:
+        """Return the pages that registering a collector needs besides."""
+        guarded = self.admin_site.admin_view
+        return [
+            path("grants/", guarded(partial(grants_page, self)), name="collectors_collector_grants"),
+            path(
+                "<path:object_id>/arrival/",
+                guarded(partial(arrival_page, self)),
+                name="collectors_collector_arrival",
+            ),
+            *super().get_urls(),
+        ]
 
     def add_view(self, request: HttpRequest, form_url: str = "", extra_context: Any = None) -> HttpResponse:  # noqa: ARG002
         """Show the form to register a collector, and its key once."""

@@ -7,6 +7,8 @@ from django.http import HttpRequest, HttpResponse
 from django.shortcuts import render
 from django.utils.translation import gettext as _
 
+from collectors.admin.pages.arrival import context_of
+from collectors.admin.pages.wizard import wizard
 from collectors.services import configs
 from collectors.services.collectors import Registered
 
@@ -32,6 +34,9 @@ def registered_page(model_admin: Any, request: HttpRequest, registered: Register
         "registered": registered,
         "config": json.dumps(agent_config(request, registered), indent=2),
         "ways": _ways(collector.type),
+        "wizard": wizard(3),
+        "may_command": True,
+        **context_of(collector),
     }
     return _once(render(request, "admin/dbpower/registered.html", context))
 

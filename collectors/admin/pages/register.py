@@ -1,6 +1,7 @@
 """The form to register a collector."""
 
-from typing import Any
+from dataclasses import dataclass, field
+from typing import Any, Final
 
 from django import forms
 from django.core.exceptions import PermissionDenied
@@ -14,7 +15,9 @@ from collectors.access import Principal, permitted
 from collectors.admin import signed_in
 from collectors.admin.connections import CONNECTION_FIELDS, ConnectionForm
 from collectors.admin.forms import show_refusal
+from collectors.admin.pages.grants import grants_context
 from collectors.admin.pages.keys import registered_page
+from collectors.admin.pages.wizard import wizard
 from collectors.domain import limits
 from collectors.domain.roles import Permission
 from collectors.domain.sources import Engine
@@ -23,6 +26,8 @@ from collectors.services import collectors
 from collectors.services.collectors import Registered
 from collectors.services.errors import Refused
 
+_OFTEN: Final = ("db_host", "db_port", "db_user", "db_password", "db_database")
+_SELDOM: Final = tuple(name for name in CONNECTION_FIELDS if name not in _OFTEN)
 _ENGINES = [(Engine.MYSQL.value, _("MySQL or MariaDB")), (Engine.POSTGRES.value, "PostgreSQL")]
 
 
@@ -44,6 +49,18 @@ class DatabaseChoice(forms.ModelChoiceField[MonitoredDatabase]):
             "type": obj.type,
             "team": obj.team.name,
         }
+
+
+@dataclass(frozen=True)
+class Section:
+    """Fields that are filled in together: a step. `more` are those that are needed seldom."""
+
+    step: int
+    title: str
+    text: str
+    fields: list[forms.BoundField]
+    more: list[forms.BoundField] = field(default_factory=list)
+    more_open: bool = False
 
 
 class RegisterForm(ConnectionForm):
@@ -70,8 +87,6 @@ class RegisterForm(ConnectionForm):
         widget=UnfoldAdminIntegerFieldWidget,
     )
 
-    field_order = ["team", "name", "type", "database", "collection_interval_minutes", *CONNECTION_FIELDS]
-
     def __init__(self, principal: Principal, *args: Any, **kwargs: Any) -> None:
         super().__init__(*args, **kwargs)
         teams = Team.objects.select_related("organization")
@@ -81,12 +96,19 @@ class RegisterForm(ConnectionForm):
             databases, principal, Permission.COLLECTOR_MANAGE
         )
 
-    def sections(self) -> list[tuple[str, list[forms.BoundField]]]:
-        """Return the fields in the two groups in which they are shown."""
-        names = [name for name in self.fields if name not in CONNECTION_FIELDS]
+    def sections(self) -> list[Section]:
+        """Return the fields in the steps in which they are shown."""
+        more = [self[name] for name in _SELDOM]
         return [
-            (gettext("Collector"), [self[name] for name in names]),
-            (gettext("Connection to the database"), [self[name] for name in CONNECTION_FIELDS]),
+            Section(0, gettext("Team and name"), "", [self["team"], self["name"]]),
+            Section(
+                1,
+                gettext("The database, and how the agent reaches it"),
+                gettext("All of the connection may be left out here: the agent's own file may hold it."),
+                [self[name] for name in ("type", "database", *_OFTEN, "collection_interval_minutes")],
+                more=more,
+                more_open=any(field.errors or field.value() for field in more),
+            ),
         ]
 
 
@@ -105,6 +127,8 @@ def register_page(model_admin: Any, request: HttpRequest) -> HttpResponse:
         "title": gettext("Add collector"),
         "opts": model_admin.opts,
         "form": form,
+        "wizard": wizard(0),
+        **grants_context(request.POST),
         "no_teams": not form.fields["team"].queryset.exists(),  # type: ignore[attr-defined]
     }
     return render(request, "admin/dbpower/register.html", context)
