@@ -11,6 +11,7 @@ from django.utils.html import format_html
 from django.utils.safestring import SafeString
 from django.utils.translation import gettext
 from django.utils.translation import gettext_lazy as _
+from django.views.decorators.http import require_safe
 from unfold.decorators import display
 from unfold.views import ChangeList
 
@@ -166,14 +167,12 @@ class CollectorAdmin(ScopedModelAdmin):
 
     def get_urls(self) -> list[URLPattern]:
         """Return the pages that registering a collector needs besides."""
-        guarded = self.admin_site.admin_view
+        grants, arrival = (
+            self.admin_site.admin_view(require_safe(partial(page, self))) for page in (grants_page, arrival_page)
+        )
         return [
-            path("grants/", guarded(partial(grants_page, self)), name="collectors_collector_grants"),
-            path(
-                "<path:object_id>/arrival/",
-                guarded(partial(arrival_page, self)),
-                name="collectors_collector_arrival",
-            ),
+            path("grants/", grants, name="collectors_collector_grants"),
+            path("<path:object_id>/arrival/", arrival, name="collectors_collector_arrival"),
             *super().get_urls(),
         ]
 

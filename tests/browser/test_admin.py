@@ -1,6 +1,5 @@
 """What an operator does in the admin, done in a browser, with the content security policy in force."""
 
-import json
 from datetime import timedelta
 from typing import Any
 
@@ -111,35 +110,6 @@ def test_the_sign_in_page_refuses_and_lets_in(cast: Cast, sign_in: SignIn, shoot
     expect(page.locator("#login-form")).to_be_visible()
     assert "The e-mail address or the password is not right" in page.content()
     shoot(page, "login-refused")
-
-
-def test_registering_shows_the_key_once_and_copies_it(cast: Cast, sign_in: SignIn, shoot: Shoot) -> None:
-    page = sign_in(cast.bob)
-    page.goto("/admin/collectors/collector/")
-    page.click("a.addlink")
-    page.select_option("#id_team", str(cast.shop.pk))
-    page.fill("#id_name", "orders-primary")
-    page.select_option("#id_type", "postgres")
-    page.fill("#id_db_host", "db.example.org")
-    page.fill("#id_db_user", "dbpower")
-    page.fill("#id_db_password", "canary-typed-password")
-    page.click("text=Register and show the key")
-    expect(page.locator("#copy-key")).to_be_visible()
-    key = page.inner_text("#copy-key")
-    collector = Collector.objects.get(name="orders-primary")
-    assert keys.matches(key, collector.api_key_hash)
-    config = json.loads(page.inner_text("#copy-config"))
-    assert (config["api_key"], config["collector_id"]) == (key, collector.pk)
-    assert "canary-typed-password" not in page.content()
-    shoot(page, "registered-desktop-light")
-
-    page.click('[data-copy="copy-key"]')
-    expect(page.locator('[data-copy="copy-key"]')).to_have_text("content_copyCopied")
-    assert page.evaluate("navigator.clipboard.readText()") == key
-
-    page.click("text=I have copied the key")
-    page.wait_for_url("**/change/")
-    assert key not in page.content()
 
 
 def test_a_command_is_given_from_the_list(cast: Cast, sign_in: SignIn, shoot: Shoot) -> None:

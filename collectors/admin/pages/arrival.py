@@ -9,8 +9,8 @@ from django.http import Http404, HttpRequest, HttpResponse
 from django.shortcuts import render
 from django.urls import reverse
 from django.utils import timezone
+from django.utils.html import format_html
 from django.utils.translation import gettext as _
-from django.views.decorators.http import require_safe
 
 from collectors.access import may
 from collectors.admin import signed_in
@@ -35,7 +35,6 @@ class Step:
     hints: tuple[str, ...] = ()
 
 
-@require_safe
 def arrival_page(model_admin: Any, request: HttpRequest, object_id: str) -> HttpResponse:
     """Answer the part of a page that waits; it asks again by itself until everything is there."""
     principal = signed_in.principal(request)
@@ -67,8 +66,11 @@ def _heard(arrival: Arrival, now: datetime) -> Step:
         return Step(
             "done",
             title,
-            _("The agent was heard %(ago)s, from %(address)s.")
-            % {"ago": ago(arrival.heard_at, now=now), "address": arrival.address or _("an unknown address")},
+            format_html(
+                _("The agent was heard {ago}, from {address}."),
+                ago=ago(arrival.heard_at, now=now),
+                address=arrival.address or _("an unknown address"),
+            ),
         )
     waited = now - arrival.registered_at
     text = _("Waiting since %(time)s. Start the agent with one of the commands above.") % {"time": duration(waited)}
@@ -101,7 +103,7 @@ def _readable(arrival: Arrival) -> Step:
 def _collected(arrival: Arrival) -> Step:
     title = _("First collection")
     if arrival.collected_at is not None:
-        return Step("done", title, _("The agent collected %(ago)s.") % {"ago": ago(arrival.collected_at)})
+        return Step("done", title, format_html(_("The agent collected {ago}."), ago=ago(arrival.collected_at)))
     text = _("The agent collects when it starts, and then every %(time)s.") % {"time": duration(arrival.interval)}
     return Step("waiting", title, text)
 

@@ -8,7 +8,6 @@ from django.core.exceptions import PermissionDenied
 from django.http import HttpRequest, HttpResponse
 from django.shortcuts import render
 from django.utils.translation import gettext as _
-from django.views.decorators.http import require_safe
 
 from collectors.domain import grants
 from collectors.domain.grants import Purpose
@@ -27,7 +26,6 @@ class Shown:
     sql: str
 
 
-@require_safe
 def grants_page(model_admin: Any, request: HttpRequest) -> HttpResponse:
     """Answer the part of the form that shows the statements. They hold nothing but what was just typed."""
     if not model_admin.has_add_permission(request):

@@ -62,6 +62,11 @@ class Section:
     more: list[forms.BoundField] = field(default_factory=list)
     more_open: bool = False
 
+    @property
+    def refused(self) -> bool:
+        """Whether something in it was refused."""
+        return any(one.errors for one in (*self.fields, *self.more))
+
 
 class RegisterForm(ConnectionForm):
     """A collector to be."""

@@ -59,6 +59,6 @@ document.addEventListener("DOMContentLoaded", () => {
   }, { capture: true });
 
   // The server may have refused something in any part.
-  const refused = pages.findIndex((page) => page.querySelector(".errorlist, [aria-invalid='true'], .text-red-600"));
+  const refused = pages.findIndex((page) => page.hasAttribute("data-refused"));
   show(refused === -1 ? 0 : refused, false);
 });
