@@ -65,6 +65,8 @@ INSTALLED_APPS = [
     "unfold",
     "unfold.contrib.filters",
     "django.contrib.admin",
+    # Before the app whose commands createsuperuser and changepassword it replaces.
+    "collectors",
     "django.contrib.auth",
     "django.contrib.contenttypes",
     "django.contrib.sessions",
@@ -75,7 +77,6 @@ INSTALLED_APPS = [
     "django_filters",
     "drf_spectacular",
     "drf_spectacular_sidecar",
-    "collectors",
 ]
 MIDDLEWARE = [
     "dbpower.middleware.TrustedProxies",

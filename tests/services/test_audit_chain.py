@@ -60,6 +60,15 @@ def test_what_is_not_sealed_yet_is_told_and_continues_the_chain(cast: Cast) -> N
     assert broken() == []
 
 
+def test_what_was_never_sealed_is_told_where_there_is_no_chain_yet(cast: Cast) -> None:
+    write(cast.example, 2)
+    count = AuditEntry.objects.filter(organization=cast.example).count()
+    report = reports()[cast.example.pk]
+    assert (report.sealed, report.unsealed, report.broken) == (0, count, [])
+    assert report.oldest_unsealed_at is not None
+    assert sum(report.unsealed for report in reports().values()) == AuditEntry.objects.count()
+
+
 def change(**values: object) -> Callable[[Cast], object]:
     def changed(cast: Cast) -> object:
         return AuditEntry.objects.filter(organization=cast.example, position=3).update(**values)
@@ -84,6 +93,8 @@ TAMPERINGS: dict[str, Callable[[Cast], object]] = {
     "moved": lambda cast: AuditEntry.objects.filter(organization=cast.example, position=3).update(position=30),
     "doubled": lambda cast: AuditEntry.objects.filter(organization=cast.example, position=3).update(position=4),
     "unsealed": lambda cast: AuditEntry.objects.filter(organization=cast.example, position=3).update(position=None),
+    "the chain removed": lambda cast: AuditChain.objects.filter(pk=cast.example.pk).delete(),
+    "the chain set back": lambda cast: AuditChain.objects.filter(pk=cast.example.pk).update(position=0, seal=START),
     "all removed": lambda cast: AuditEntry.objects.filter(organization=cast.example).delete(),
 }
 
