@@ -22,6 +22,8 @@ from collectors.services.errors import Conflict, Refused
 def create_organization(*, name: str, actor: Actor, **settings: Any) -> Organization:
     """Create a tenant. `settings` are those of `change_organization`."""
     organization = Organization.objects.create(name=name, **settings)
+    if organization.second_factor_required:
+        second_factors.end_logins_without(organization=organization)
     audit.record(
         actor=actor,
         action="organization.create",

@@ -43,8 +43,8 @@ def is_satisfied(user: User, session: Mapping[str, Any]) -> bool:
     return not User.objects.filter(has_one | Q(Exists(_asking(user))), pk=user.pk).exists()
 
 
-def require(*, user: User, code: str, actor: Actor) -> None:
-    """Ask somebody whose password was right for the code of the second factor.
+def require(*, user: User, code: str, actor: Actor) -> bool:
+    """Ask somebody whose password was right for the code of the second factor; return whether there was one to prove.
 
     Raises `SecondFactorNeeded` when it is missing, wrong or not set up though it must be; `TooManyAttempts`.
     """
@@ -54,9 +54,11 @@ def require(*, user: User, code: str, actor: Actor) -> None:
             raise SecondFactorNeeded(message, code="second_factor_required")
         if not check_code(user=user, code=code, actor=actor):
             raise SecondFactorNeeded("The code is not right.", code="second_factor_wrong")
-    elif is_required(user):
+        return True
+    if is_required(user):
         message = "Your organization asks for a second factor. Sign in to the console and set one up."
         raise SecondFactorNeeded(message, code="second_factor_missing")
+    return False
 
 
 @transaction.atomic
@@ -135,8 +137,9 @@ def reset(*, user: User, actor: Actor) -> bool:
 
 
 def end_logins_without(*, organization: Organization) -> None:
-    """End the logins of members who have no second factor, now that the organization asks for one."""
-    for user in User.objects.filter(memberships__organization=organization).distinct():
+    """End the logins of those whom the organization asks for a second factor from now on, and who have none."""
+    asked = Q(memberships__organization=organization) | Q(is_superuser=True)
+    for user in User.objects.filter(asked).distinct():
         if not is_on(user):
             logins.end_logins(user=user)
 
