@@ -55,9 +55,9 @@ class Story:
     def people(self) -> None:
         self.organization = self.ask("POST", "organizations", {"name": "Example GmbH"})["id"]
         self.team = self.ask("POST", "teams", {"name": "Shop", "organization_id": self.organization})["id"]
-        self.ask("POST", "users", {"email": "bob@example.org", "password": PERSON})
+        bob = self.ask("POST", "users", {"email": "bob@example.org", "password": PERSON})["id"]
         place = {"organization_id": self.organization, "team_id": self.team, "role": "TEAM_LEAD"}
-        self.ask("POST", "memberships", {"email": "bob@example.org", **place})
+        self.ask("POST", "memberships", {"user_id": bob, **place})
         self.ask("POST", "auth/token", {"email": "bob@example.org", "password": GUESS})
         tokens = self.ask("POST", "auth/token", {"email": "bob@example.org", "password": PERSON})
         self.secrets |= {tokens["access"], tokens["refresh"], self.me["Authorization"].split()[1]}

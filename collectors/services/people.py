@@ -199,18 +199,13 @@ def add_membership(
     team: Team | None,
     role: Role,
     actor: Actor,
-    user: User | None = None,
-    email: str = "",
+    user: User,
 ) -> Membership:
-    """Give somebody a role. An unknown address gets an account without a password; the answer is the same for a known one.
+    """Give somebody a role whom nobody needs to ask: `invitations.give` tells who that is.
 
     Raises `Refused` when role and team do not fit, `Conflict` when the person has a role there already.
     """
     check_fit(organization, team, role)
-    if user is None:
-        user, _is_new = User.objects.get_or_create(
-            email=User.objects.normalize_email(email), defaults={"password": _unusable_password()}
-        )
     with _unique(_("This person has a role there already.")):
         membership = Membership.objects.create(user=user, organization=organization, team=team, role=role)
     if organization.second_factor_required and not second_factors.is_on(user):
@@ -311,9 +306,3 @@ def _unique(message: str) -> Iterator[None]:
             yield
     except IntegrityError as error:
         raise Conflict(message, code="exists") from error
-
-
-def _unusable_password() -> str:
-    user = User()
-    user.set_unusable_password()
-    return user.password

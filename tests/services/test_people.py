@@ -136,19 +136,11 @@ def test_a_role_and_its_team_must_fit(cast: Cast, role: Role, team: str | None) 
             organization=cast.example,
             team=getattr(cast, team) if team else None,
             role=role,
-            email="new@example.org",
+            user=cast.mallory,
             actor=SOMEBODY,
         )
     assert list(refusal.value.errors) == ["team_id"]
-    assert not User.objects.filter(email="new@example.org").exists()
-
-
-def test_adding_an_unknown_address_makes_an_account_that_nobody_can_sign_in_to(cast: Cast) -> None:
-    added = people.add_membership(
-        organization=cast.example, team=cast.shop, role=Role.USER, email="New@Example.org", actor=SOMEBODY
-    )
-    assert added.user.email == "new@example.org"
-    assert not added.user.has_usable_password()
+    assert membership(cast.mallory).organization == cast.sample
 
 
 def test_a_second_role_in_the_same_place_is_a_conflict(cast: Cast) -> None:
@@ -168,23 +160,3 @@ def test_two_administrators_who_remove_each_other_at_once_do_not_both_succeed(ca
     results = at_once(*[partial(people.remove_membership, membership=row, actor=SOMEBODY) for row in rows])
     assert [type(result) for result in results if result is not None] == [Refused]
     assert Membership.objects.filter(organization=cast.example, role=Role.ORG_ADMIN).count() == 1
-
-
-@pytest.mark.django_db(transaction=True)
-def test_the_same_address_added_at_once_is_one_person(cast: Cast) -> None:
-    teams = [cast.shop, cast.warehouse]
-    results = at_once(
-        *[
-            partial(
-                people.add_membership,
-                organization=cast.example,
-                team=team,
-                role=Role.USER,
-                email="new@example.org",
-                actor=SOMEBODY,
-            )
-            for team in teams
-        ]
-    )
-    assert not [result for result in results if isinstance(result, Exception)], results
-    assert User.objects.filter(email="new@example.org").count() == 1
