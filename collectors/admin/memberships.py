@@ -64,12 +64,12 @@ class MembershipAdmin(ScopedModelAdmin):
     """An ORG_ADMIN gives and takes roles; a TEAM_LEAD sees those of the team."""
 
     view_permission = Permission.MEMBERSHIP_VIEW
-    add_permission = Permission.MEMBERSHIP_MANAGE
+    add_permission = Permission.MEMBERSHIP_GIVE
     change_permission = Permission.MEMBERSHIP_MANAGE
     delete_permission = Permission.MEMBERSHIP_MANAGE
     choice_permissions: ClassVar[dict[str, Permission]] = {
-        "organization": Permission.MEMBERSHIP_MANAGE,
-        "team": Permission.MEMBERSHIP_MANAGE,
+        "organization": Permission.MEMBERSHIP_GIVE,
+        "team": Permission.MEMBERSHIP_GIVE,
     }
     list_display = ["user", "role", "organization", "team", "created_at"]
     list_filter = [

@@ -23,8 +23,8 @@ from collectors.services.errors import Refused
 _SCOPES: Final = [
     (TokenScope.READ.value, _("See everything that I see")),
     (TokenScope.COMMAND.value, _("Start and stop collectors, collect now")),
-    (TokenScope.COLLECTORS.value, _("Register, change and remove collectors and databases")),
-    (TokenScope.PEOPLE.value, _("Organizations, teams and memberships")),
+    (TokenScope.COLLECTORS.value, _("Change and remove collectors and databases, ask agents for new keys")),
+    (TokenScope.PEOPLE.value, _("Organizations and teams; take roles away")),
 ]
 
 

@@ -87,7 +87,7 @@ class MembershipViewSet(TenantViewSet[Membership]):
     permissions = {
         "list": Permission.MEMBERSHIP_VIEW,
         "retrieve": Permission.MEMBERSHIP_VIEW,
-        "create": Permission.MEMBERSHIP_MANAGE,
+        "create": Permission.MEMBERSHIP_GIVE,
         "partial_update": Permission.MEMBERSHIP_MANAGE,
         "destroy": Permission.MEMBERSHIP_MANAGE,
     }
@@ -99,7 +99,7 @@ class MembershipViewSet(TenantViewSet[Membership]):
         SUPER_ADMIN gives it at once to whoever is named by `user_id`.
         """
         body = self.validated(MembershipSerializer)
-        self.require(Permission.MEMBERSHIP_MANAGE, body["organization"])
+        self.require(Permission.MEMBERSHIP_GIVE, body["organization"])
         given = invitations.give(
             organization=body["organization"],
             team=body.get("team"),
@@ -120,7 +120,10 @@ class MembershipViewSet(TenantViewSet[Membership]):
         membership = self.get_object()
         body = self.validated(MembershipChangeSerializer, partial=True)
         if "role" in body:
-            people.change_membership(membership=membership, role=Role(body["role"]), actor=self.actor)
+            role = Role(body["role"])
+            if role.rank > Role(membership.role).rank:
+                self.require(Permission.MEMBERSHIP_GIVE, membership)
+            people.change_membership(membership=membership, role=role, actor=self.actor)
         return Response(self.get_serializer(membership).data)
 
     def destroy(self, request: Request, pk: str) -> Response:
