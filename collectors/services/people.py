@@ -14,7 +14,7 @@ from collectors.domain import time_zones
 from collectors.domain.actors import Actor
 from collectors.domain.roles import Role
 from collectors.models import Membership, Organization, Team, User
-from collectors.services import audit, logins, personal_tokens, second_factors
+from collectors.services import audit, logins, offers, personal_tokens, second_factors
 from collectors.services.errors import Conflict, Refused
 
 
@@ -61,9 +61,10 @@ def change_organization(*, organization: Organization, actor: Actor, **changes: 
 
 @transaction.atomic
 def delete_organization(*, organization: Organization, actor: Actor) -> None:
-    """Remove a tenant that no longer watches anything. Raises `Conflict` while it has databases or collectors."""
+    """Remove a tenant that no longer watches anything, with the roles in it. Raises `Conflict` while it has databases or collectors."""
     if organization.collectors.exists() or organization.databases.exists():
         raise Conflict(_("The organization still has databases or collectors."), code="not_empty")
+    _empty(organization, actor)
     audit.record(
         actor=actor,
         action="organization.delete",
@@ -103,9 +104,10 @@ def rename_team(*, team: Team, name: str, actor: Actor) -> Team:
 
 @transaction.atomic
 def delete_team(*, team: Team, actor: Actor) -> None:
-    """Remove a team that owns nothing. Raises `Conflict` while it has databases or collectors."""
+    """Remove a team that owns nothing, with the roles in it. Raises `Conflict` while it has databases or collectors."""
     if team.collectors.exists() or team.databases.exists():
         raise Conflict(_("The team still has databases or collectors."), code="not_empty")
+    _empty(team, actor)
     audit.record(
         actor=actor, action="team.delete", row=team, organization_id=team.organization_id, before={"name": team.name}
     )
@@ -127,7 +129,8 @@ def create_user(*, email: str, password: str | None, name: str = "", is_superuse
 def change_user(*, user: User, changes: dict[str, Any], actor: Actor) -> User:
     """Change a person's name, address, password or state. A new password or role, or losing the account, ends all logins.
 
-    Personal tokens end with the account, and when somebody else sets the password: then it had been lost.
+    Personal tokens end with the account, and when somebody else sets the password: then it had been lost. So do open
+    invitations and enrolment tokens that the person made; these end with the role of SUPER_ADMIN too.
 
     Raises `Refused` for a bad password, or when nobody would be left to administer the installation.
     """
@@ -144,8 +147,11 @@ def change_user(*, user: User, changes: dict[str, Any], actor: Actor) -> User:
         user.save(update_fields=[*changes, *(["password"] if password is not None else [])])
     if password is not None or changes.get("is_active") is False or "is_superuser" in changes:
         logins.end_logins(user=user)
-    if changes.get("is_active") is False or (password is not None and actor.user_id != user.pk):
+    is_lost = changes.get("is_active") is False or (password is not None and actor.user_id != user.pk)
+    if is_lost:
         personal_tokens.revoke_all(user=user)
+    if is_lost or changes.get("is_superuser") is False:
+        offers.withdraw_of(user=user, actor=actor)
     after = {**changes, **({"password": "changed"} if password is not None else {})}
     audit.record(actor=actor, action="user.change", row=user, organization_id=None, before=before, after=after)
     return user
@@ -178,9 +184,10 @@ def change_preferences(*, user: User, name: str, language: str, time_zone: str, 
 
 @transaction.atomic
 def sign_out(*, user: User, actor: Actor) -> None:
-    """End every login and every personal token of somebody, for example when a device was stolen."""
+    """End every login and every personal token of somebody, for example when a device was stolen, and what they made with them."""
     logins.end_logins(user=user)
     personal_tokens.revoke_all(user=user)
+    offers.withdraw_of(user=user, actor=actor)
     audit.record(actor=actor, action="user.sign_out", row=user, organization_id=None)
 
 
@@ -222,7 +229,7 @@ def add_membership(
 
 @transaction.atomic
 def change_membership(*, membership: Membership, role: Role, actor: Actor) -> Membership:
-    """Give a membership another role; the person signs in anew.
+    """Give a membership another role; the person signs in anew. With a lower one goes what they made that lets others in.
 
     Raises `Refused` when the role does not fit, or when nobody would administer the organization.
     """
@@ -235,6 +242,8 @@ def change_membership(*, membership: Membership, role: Role, actor: Actor) -> Me
     membership.role = role
     membership.save(update_fields=["role"])
     logins.end_logins(user=membership.user)
+    if role.rank < Role(before["role"]).rank:
+        offers.withdraw_of(user=membership.user, organization=membership.organization, actor=actor)
     audit.record(
         actor=actor,
         action="membership.change",
@@ -250,15 +259,7 @@ def change_membership(*, membership: Membership, role: Role, actor: Actor) -> Me
 def remove_membership(*, membership: Membership, actor: Actor) -> None:
     """Take a role away; the person signs in anew. Raises `Refused` when nobody would administer the organization."""
     _keep_an_admin(membership)
-    audit.record(
-        actor=actor,
-        action="membership.delete",
-        row=membership,
-        organization_id=membership.organization_id,
-        before={"user": membership.user.email, "team_id": membership.team_id, "role": membership.role},
-    )
-    logins.end_logins(user=membership.user)
-    membership.delete()
+    _end_membership(membership, actor)
 
 
 def check_fit(organization: Organization, team: Team | None, role: Role) -> None:
@@ -278,6 +279,26 @@ def check_fit(organization: Organization, team: Team | None, role: Role) -> None
     if team is not None and team.organization_id != organization.pk:
         message = _("The team is of another organization.")
         raise Refused(message, code="invalid", errors={"team_id": [message]})
+
+
+def _empty(place: Organization | Team, actor: Actor) -> None:
+    """Take away every role in what is about to be removed, and whatever leads into it."""
+    offers.withdraw_in(place, actor=actor)
+    for membership in place.memberships.select_related("user", "organization"):
+        _end_membership(membership, actor)
+
+
+def _end_membership(membership: Membership, actor: Actor) -> None:
+    audit.record(
+        actor=actor,
+        action="membership.delete",
+        row=membership,
+        organization_id=membership.organization_id,
+        before={"user": membership.user.email, "team_id": membership.team_id, "role": membership.role},
+    )
+    logins.end_logins(user=membership.user)
+    offers.withdraw_of(user=membership.user, organization=membership.organization, actor=actor)
+    membership.delete()
 
 
 def _keep_an_admin(membership: Membership) -> None:

@@ -1,6 +1,7 @@
 """Invitations: one link, one use, and no way into somebody else's account."""
 
 from functools import partial
+from typing import Any
 
 import pytest
 from django.db.models.functions import Now
@@ -126,15 +127,16 @@ def test_a_link_gives_an_account_that_belongs_nowhere_to_nobody_but_whom_super_a
 
 
 def test_a_role_is_given_at_once_to_those_who_belong_there_and_to_whom_super_admin_chooses(cast: Cast) -> None:
-    place = {"organization": cast.example, "team": cast.warehouse, "role": Role.USER, "actor": SOMEBODY}
+    place: dict[str, Any] = {"organization": cast.example, "team": cast.warehouse, "role": Role.USER, "actor": SOMEBODY}
     assert isinstance(give(**place, email="BOB@example.org"), Membership)
     assert isinstance(give(**place, user=cast.carol), Membership)
-    for named in (
+    strangers: list[dict[str, Any]] = [
         {"user": cast.mallory},
         {"email": "Mallory@example.net"},
         {"email": NEW},
         {"email": NEW, "unasked": True},
-    ):
+    ]
+    for named in strangers:
         assert isinstance(give(**place, **named), Invited), named
     assert isinstance(give(**place, user=cast.mallory, unasked=True), Membership)
     assert not User.objects.filter(email=NEW).exists()

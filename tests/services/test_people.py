@@ -9,7 +9,8 @@ from collectors.domain.roles import Role
 from collectors.models import AuditEntry, LoginSession, Membership, Organization, Team, User
 from collectors.services import people
 from collectors.services.errors import Conflict, Refused
-from tests.cast import PASSWORD, SOMEBODY, Cast, person
+from collectors.services.invitations import invite
+from tests.cast import PASSWORD, SOMEBODY, Cast, enrolment_token, person
 from tests.services.test_logins import log_in
 from tests.threads import at_once
 
@@ -52,6 +53,32 @@ def test_an_empty_one_goes_with_its_memberships(cast: Cast) -> None:
     assert not Membership.objects.filter(organization=organization).exists()
     people.delete_organization(organization=organization, actor=SOMEBODY)
     assert AuditEntry.objects.latest("pk").object_label == "Short-lived"
+
+
+@pytest.mark.parametrize("what", ["team", "organization"])
+def test_with_a_team_or_an_organization_go_roles_logins_and_open_invitations_and_each_is_in_the_audit(
+    what: str, cast: Cast
+) -> None:
+    organization = Organization.objects.create(name="Short-lived")
+    team = Team.objects.create(organization=organization, name="T")
+    lead = person("x@example.org", Role.TEAM_LEAD, organization, team)
+    invite(organization=organization, team=team, role=Role.USER, email="y@example.org", actor=SOMEBODY)
+    enrolment_token(team)
+    log_in(lead)
+    before = lead.get_session_auth_hash()
+    if what == "team":
+        people.delete_team(team=team, actor=SOMEBODY)
+    else:
+        people.delete_organization(organization=organization, actor=SOMEBODY)
+    assert not lead.login_sessions.exists()
+    assert User.objects.get(pk=lead.pk).get_session_auth_hash() != before
+    acts = AuditEntry.objects.filter(action__regex="(revoke|delete)$").order_by("pk")
+    assert list(acts.values_list("action", "object_label")) == [
+        ("invitation.revoke", "y@example.org · USER"),
+        ("enrolment_token.revoke", "hosts of T"),
+        ("membership.delete", "x@example.org · TEAM_LEAD"),
+        (f"{what}.delete", "T" if what == "team" else "Short-lived"),
+    ]
 
 
 def test_addresses_are_stored_in_lower_case_and_once(cast: Cast) -> None:
