@@ -61,7 +61,8 @@ class Story:
         self.ask("POST", "auth/token", {"email": "bob@example.org", "password": GUESS})
         tokens = self.ask("POST", "auth/token", {"email": "bob@example.org", "password": PERSON})
         self.secrets |= {tokens["access"], tokens["refresh"], self.me["Authorization"].split()[1]}
-        own = self.ask("POST", "tokens", {"name": "script", "scopes": ["read"]})["token"]
+        token = {"name": "script", "scopes": ["read"], "current_password": self.control_plane.password}
+        own = self.ask("POST", "tokens", token)["token"]
         self.ask("GET", "teams", Authorization=f"Bearer {own}")
         invited = self.ask("POST", "invitations", {**place, "email": "new@example.org"})["url"]
         link = invited.rstrip("/").rpartition("/")[2]

@@ -67,7 +67,7 @@ class SignInForm(AuthenticationForm):
 
 
 class OwnPasswordForm(AdminOwnPasswordChangeForm):
-    """One's own new password, set by the service that also ends all other logins."""
+    """One's own new password, set by the service that also ends all other logins and personal tokens."""
 
     request: HttpRequest
 
@@ -84,7 +84,7 @@ class OwnPasswordForm(AdminOwnPasswordChangeForm):
     def save(self, commit: bool = True) -> Any:  # noqa: FBT001, ARG002
         """Set the password; tokens and other sessions are void from now on."""
         password = self.cleaned_data["new_password1"]
-        return people.change_user(user=self.user, changes={"password": password}, actor=signed_in.actor(self.request))
+        return people.change_own_password(user=self.user, password=password, actor=signed_in.actor(self.request))
 
 
 class OwnPasswordView(PasswordChangeView):

@@ -148,7 +148,7 @@ def _accept_with_new_password(token: str, password: str, name: str, actor: Actor
     if not _is_unclaimed(known, invitation):
         raise Refused(_("The account was taken into use meanwhile. Try again."), code="claimed")
     owner = Actor(label=known.email, user_id=known.pk, address=actor.address)
-    people.change_user(user=known, changes={"password": password, **({"name": name} if name else {})}, actor=owner)
+    people.change_own_password(user=known, password=password, name=name, actor=owner)
     return _take(invitation, known, actor)
 
 

@@ -129,14 +129,31 @@ def create_user(*, email: str, password: str | None, name: str = "", is_superuse
 def change_user(*, user: User, changes: dict[str, Any], actor: Actor) -> User:
     """Change a person's name, address, password or state. A new password or role, or losing the account, ends all logins.
 
-    Personal tokens end with the account, and when somebody else sets the password: then it had been lost. So do open
-    invitations and enrolment tokens that the person made; these end with the role of SUPER_ADMIN too.
+    Personal tokens end with the account and with a password. Open invitations and enrolment tokens that the person made end
+    with the account, when somebody else sets the password, since then it had been lost, and with the role of SUPER_ADMIN.
 
-    Raises `Refused` for a bad password, or when nobody would be left to administer the installation.
+    Raises `Refused` for a bad password, for one's own, or when nobody would be left to administer the installation or an
+    organization.
     """
+    if "password" in changes and actor.user_id == user.pk:
+        message = "Your own password takes the present one: change it under “Change password”, or by users/me/password."
+        raise Refused(message, code="own_password", errors={"password": [message]})
+    return _change(user, changes, actor)
+
+
+@transaction.atomic
+def change_own_password(*, user: User, password: str, actor: Actor, name: str = "") -> User:
+    """Set the password of whoever proved the present one, or has none yet; every login and every personal token ends."""
+    return _change(user, {"password": password, **({"name": name} if name else {})}, actor)
+
+
+def _change(user: User, changes: dict[str, Any], actor: Actor) -> User:
     password = changes.pop("password", None)
-    if changes.get("is_active") is False:
+    if changes.get("is_active") is False or changes.get("is_superuser") is False:
         _keep_a_super_admin(user)
+    if changes.get("is_active") is False and user.is_active:
+        for membership in user.memberships.filter(role=Role.ORG_ADMIN).order_by("organization"):
+            _keep_an_admin(membership)
     before = {field: getattr(user, field) for field in changes}
     for field, value in changes.items():
         setattr(user, field, value)
@@ -147,9 +164,9 @@ def change_user(*, user: User, changes: dict[str, Any], actor: Actor) -> User:
         user.save(update_fields=[*changes, *(["password"] if password is not None else [])])
     if password is not None or changes.get("is_active") is False or "is_superuser" in changes:
         logins.end_logins(user=user)
-    is_lost = changes.get("is_active") is False or (password is not None and actor.user_id != user.pk)
-    if is_lost:
+    if password is not None or changes.get("is_active") is False:
         personal_tokens.revoke_all(user=user)
+    is_lost = changes.get("is_active") is False or (password is not None and actor.user_id != user.pk)
     if is_lost or changes.get("is_superuser") is False:
         offers.withdraw_of(user=user, actor=actor)
     after = {**changes, **({"password": "changed"} if password is not None else {})}

@@ -123,12 +123,21 @@ def disable(*, user: User, actor: Actor) -> None:
     """Take one's own second factor away. Raises `Refused` when an organization asks for one."""
     if is_required(user):
         raise Refused(_("Your organization asks for a second factor."), code="second_factor_required")
-    reset(user=user, actor=actor)
+    _remove(user, actor)
 
 
 @transaction.atomic
 def reset(*, user: User, actor: Actor) -> bool:
-    """Take somebody's second factor away, who lost it; every login ends. Return whether there was one."""
+    """Take somebody's second factor away, who lost it; every login ends. Return whether there was one.
+
+    Raises `Refused` for one's own: a stolen login must not be enough to be rid of it.
+    """
+    if actor.user_id == user.pk:
+        raise Refused(_("Your own second factor takes a code: switch it off on its page."), code="own_second_factor")
+    return _remove(user, actor)
+
+
+def _remove(user: User, actor: Actor) -> bool:
     removed, _by_table = SecondFactor.objects.filter(user=user).delete()
     if removed:
         logins.end_logins(user=user)

@@ -110,7 +110,7 @@ class Place:
         own = {
             "/preferences/": {"name": "Another name", "language": "it", "time_zone": "Europe/Rome"},
             "/second-factor/": {"begin": "1"},
-            "/tokens/": {"name": "script", "days": "7", "scopes": "read"},
+            "/tokens/": {"name": "script", "days": "7", "scopes": "read", "password": PASSWORD},
             "/invitation/{token}/": {"password": PASSWORD},
         }
         if route.template in own:

@@ -6,6 +6,7 @@ from typing import Any
 import pytest
 from django.db.models import QuerySet
 
+from collectors.domain import limits
 from collectors.domain.personal_tokens import TokenScope
 from collectors.models import (
     AuditEntry,
@@ -24,7 +25,7 @@ from collectors.services.personal_tokens import create_token
 from tests.access.rows import undone
 from tests.api.callers import ANYBODY, Caller, bearer, content_of, is_error, signed_in
 from tests.api.routes import ROUTES, Route, things
-from tests.cast import SOMEBODY, Cast
+from tests.cast import PASSWORD, SOMEBODY, Cast
 
 pytestmark = pytest.mark.django_db
 # What makes or changes a credential, or lets somebody in: a token is not enough. Its own list alone is answered, empty.
@@ -172,7 +173,21 @@ def test_a_role_that_is_taken_away_is_taken_from_the_token_too(cast: Cast) -> No
 
 
 def created(cast: Cast, **body: Any) -> Any:
-    return signed_in(cast.bob).post("tokens", {"name": "nightly", "scopes": ["read"], **body})
+    return signed_in(cast.bob).post(
+        "tokens", {"name": "nightly", "scopes": ["read"], "current_password": PASSWORD, **body}
+    )
+
+
+def test_a_token_takes_the_present_password_and_guesses_are_counted(cast: Cast) -> None:
+    wrong = created(cast, current_password="wrong")
+    assert (wrong.status_code, list(content_of(wrong)["errors"])) == (400, ["current_password"])
+    bob = signed_in(cast.bob)
+    assert bob.post("tokens", {"name": "x", "scopes": ["read"]}).status_code == 400
+    body = {"name": "x", "scopes": ["read"], "current_password": "wrong"}
+    codes = [bob.post("tokens", body).status_code for _ in range(limits.LOGIN_ATTEMPTS_PER_PAIR + 1)]
+    assert (set(codes[:-1]), codes[-1]) == ({400}, 429)
+    assert bob.post("tokens", {**body, "current_password": PASSWORD}).status_code == 429
+    assert not PersonalToken.objects.exists()
 
 
 def test_a_token_is_in_the_answer_that_made_it_and_nowhere_else(cast: Cast) -> None:

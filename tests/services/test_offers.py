@@ -102,5 +102,5 @@ def test_it_ends_with_the_role_of_super_admin(cast: Cast) -> None:
 def test_a_new_password_of_ones_own_ends_nothing(cast: Cast) -> None:
     made = made_by(cast.bob, cast)
     own = Actor(label=cast.bob.email, user_id=cast.bob.pk)
-    people.change_user(user=cast.bob, changes={"password": "quite another phrase"}, actor=own)
+    people.change_own_password(user=cast.bob, password="quite another phrase", actor=own)
     assert made.is_good()

@@ -5,6 +5,7 @@ from typing import Any
 
 import pytest
 
+from collectors.domain.actors import Actor
 from collectors.domain.roles import Role
 from collectors.models import AuditEntry, LoginSession, Membership, Organization, Team, User
 from collectors.services import people
@@ -178,6 +179,43 @@ def test_a_second_role_in_the_same_place_is_a_conflict(cast: Cast) -> None:
     people.add_membership(
         organization=cast.example, team=cast.warehouse, role=Role.USER, user=cast.carol, actor=SOMEBODY
     )
+
+
+def test_the_last_super_admin_cannot_be_made_one_no_more(cast: Cast) -> None:
+    with pytest.raises(Refused) as refusal:
+        people.change_user(user=cast.root, changes={"is_superuser": False}, actor=SOMEBODY)
+    assert refusal.value.code == "last_admin"
+    assert User.objects.get(pk=cast.root.pk).is_superuser
+
+
+def test_the_only_administrator_of_an_organization_cannot_be_switched_off(cast: Cast) -> None:
+    with pytest.raises(Refused, match="without an administrator"):
+        people.change_user(user=cast.alice, changes={"is_active": False}, actor=SOMEBODY)
+    assert User.objects.get(pk=cast.alice.pk).is_active
+    person("second@example.org", Role.ORG_ADMIN, cast.example)
+    people.change_user(user=cast.alice, changes={"is_active": False}, actor=SOMEBODY)
+    assert not User.objects.get(pk=cast.alice.pk).is_active
+
+
+def test_ones_own_password_is_not_changed_like_somebody_elses(cast: Cast) -> None:
+    own = Actor(label=cast.root.email, user_id=cast.root.pk)
+    with pytest.raises(Refused) as refusal:
+        people.change_user(user=cast.root, changes={"password": "quite another phrase"}, actor=own)
+    assert refusal.value.code == "own_password"
+    people.change_user(user=cast.root, changes={"name": "Root"}, actor=own)
+    people.change_own_password(user=cast.root, password="quite another phrase", actor=own)
+    assert User.objects.get(pk=cast.root.pk).check_password("quite another phrase")
+
+
+@pytest.mark.django_db(transaction=True)
+def test_two_super_admins_who_demote_each_other_at_once_do_not_both_succeed(cast: Cast) -> None:
+    second = User.objects.create_superuser("second@example.com", PASSWORD)
+    tries = [
+        partial(people.change_user, user=user, changes={"is_superuser": False}, actor=SOMEBODY)
+        for user in (cast.root, second)
+    ]
+    assert len([result for result in at_once(*tries) if isinstance(result, Refused)]) == 1
+    assert User.objects.filter(is_superuser=True).count() == 1
 
 
 @pytest.mark.django_db(transaction=True)

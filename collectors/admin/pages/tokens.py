@@ -1,6 +1,6 @@
 """One's own API tokens: made and shown once, listed, revoked."""
 
-from typing import Any, Final, cast
+from typing import Any, Final
 
 from django import forms
 from django.contrib import messages
@@ -9,15 +9,15 @@ from django.shortcuts import get_object_or_404, render
 from django.urls import reverse
 from django.utils.translation import gettext
 from django.utils.translation import gettext_lazy as _
-from unfold.widgets import UnfoldAdminIntegerFieldWidget, UnfoldAdminTextInputWidget
+from unfold.widgets import UnfoldAdminIntegerFieldWidget, UnfoldAdminPasswordWidget, UnfoldAdminTextInputWidget
 
 from collectors.access import visible_to
 from collectors.admin import signed_in
 from collectors.admin.forms import show_refusal
 from collectors.domain import limits
 from collectors.domain.personal_tokens import TokenScope
-from collectors.models import PersonalToken, User
-from collectors.services import personal_tokens
+from collectors.models import PersonalToken
+from collectors.services import logins, personal_tokens
 from collectors.services.errors import Refused
 
 _SCOPES: Final = [
@@ -47,6 +47,13 @@ class TokenForm(forms.Form):
     scopes = forms.MultipleChoiceField(
         label=_("What it may do, as far as you may"), choices=_SCOPES, widget=forms.CheckboxSelectMultiple
     )
+    password = forms.CharField(
+        label="Your password",
+        max_length=4096,
+        strip=False,
+        widget=UnfoldAdminPasswordWidget(attrs={"autocomplete": "current-password"}),
+        help_text="Asked for again, so that whoever finds you signed in makes no token.",
+    )
 
 
 def tokens_page(site: Any, request: HttpRequest) -> HttpResponse:
@@ -63,9 +70,13 @@ def tokens_page(site: Any, request: HttpRequest) -> HttpResponse:
     created = None
     if form.is_valid():
         chosen = form.cleaned_data
+        user = signed_in.user(request)
         try:
+            if not logins.check_own_password(user=user, password=chosen["password"], actor=actor):
+                message = "This is not your password."
+                raise Refused(message, code="invalid", errors={"password": [message]})
             created = personal_tokens.create_token(
-                user=cast(User, request.user),
+                user=user,
                 name=chosen["name"],
                 scopes=[TokenScope(scope) for scope in chosen["scopes"]],
                 days=chosen["days"],

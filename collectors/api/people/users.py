@@ -78,12 +78,12 @@ class UserViewSet(TenantViewSet[User]):
     @extend_schema(request=OwnPasswordSerializer, responses={204: None})
     @action(detail=False, methods=["post"], url_path="me/password")
     def password(self, request: Request) -> Response:
-        """Change one's own password. Every login of the caller ends, this one too."""
+        """Change one's own password. Every login and every personal token of the caller ends, this login too."""
         self.require_anywhere(Permission.ACCOUNT_OWN)
         body = self.validated(OwnPasswordSerializer)
         user = request.user
         present = body["current_password"]
         if not isinstance(user, User) or not logins.check_own_password(user=user, password=present, actor=self.actor):
             raise serializers.ValidationError({"current_password": ["This is not the present password."]})
-        people.change_user(user=user, changes={"password": body["password"]}, actor=self.actor)
+        people.change_own_password(user=user, password=body["password"], actor=self.actor)
         return Response(status=status.HTTP_204_NO_CONTENT)
