@@ -209,11 +209,11 @@ def _secret(row: SecondFactor) -> str:
 
 
 def _admit(user: User, actor: Actor) -> None:
-    login_throttles.admit(account=_account(user), address=actor.address)
+    login_throttles.admit(account=_account(user), address=actor.address, daily=True)
 
 
 def _take_back(user: User, actor: Actor) -> None:
-    login_throttles.take_back(account=_account(user), address=actor.address)
+    login_throttles.take_back(account=_account(user), address=actor.address, daily=True)
 
 
 def _account(user: User) -> str:
