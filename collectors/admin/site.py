@@ -138,7 +138,7 @@ class ConsoleSite(UnfoldAdminSite):
             path("preferences/", self.admin_view(partial(preferences_page, self)), name="preferences"),
             path("tokens/", self.admin_view(partial(tokens_page, self)), name="tokens"),
             # Not behind `admin_view`: whoever is invited has no account yet, and who proved the password is not in yet.
-            path("invitation/<str:token>/", never_cache(partial(invitation_page, self)), name="invitation"),
+            path("invitation/", never_cache(partial(invitation_page, self)), name="invitation"),
             path("second-factor/", never_cache(partial(second_factor_page, self)), name="second_factor"),
         ]
 

@@ -25,6 +25,10 @@ class Invited(NamedTuple):
     row: Invitation
     token: str
 
+    def link(self, page: str) -> str:
+        """Return the address that whoever is invited opens. What is behind the `#` is not sent with it, so no log holds it."""
+        return f"{page}#{self.token}"
+
 
 def give(
     *,

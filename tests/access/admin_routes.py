@@ -60,11 +60,7 @@ def _templates(patterns: list[URLPattern | URLResolver], before: str = "/") -> I
             yield from _templates(pattern.url_patterns, here)
             continue
         here = here.replace("<path:content_type_id>", "{type}").replace("<path:object_id>", "{id}")
-        here = (
-            here.replace("^(?P<app_label>collectors)/$", "collectors/")
-            .replace("(?P<url>.*)$", "{url}")
-            .replace("<str:token>", "{token}")
-        )
+        here = here.replace("^(?P<app_label>collectors)/$", "collectors/").replace("(?P<url>.*)$", "{url}")
         yield from [here.replace("<slug:name>", name) for name in _actions(here)]
 
 
@@ -92,7 +88,7 @@ class Place:
         row = self.rows.get(route.model, self.cast.collector)
         kind = ContentType.objects.get_for_model(Collector).pk
         filled = route.template.replace("{id}", str(row.pk if pk is None else pk)).replace("{type}", str(kind))
-        return "/admin" + filled.replace("{url}", "no-such-page/").replace("{token}", self.token)
+        return "/admin" + filled.replace("{url}", "no-such-page/")
 
     def query(self, route: Route) -> dict[str, Any]:
         """Return what a GET asks beside the address."""
@@ -111,7 +107,7 @@ class Place:
             "/preferences/": {"name": "Another name", "language": "it", "time_zone": "Europe/Rome"},
             "/second-factor/": {"begin": "1"},
             "/tokens/": {"name": "script", "days": "7", "scopes": "read", "password": PASSWORD},
-            "/invitation/{token}/": {"password": PASSWORD},
+            "/invitation/": {"token": self.token, "accept": "", "password": PASSWORD},
         }
         if route.template in own:
             return own[route.template]

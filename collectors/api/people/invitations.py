@@ -63,7 +63,7 @@ class AcceptedSerializer(serializers.Serializer[Any]):
 
 def link_to(invited: Invited, request: Request) -> str:
     """Return the address that whoever is invited opens."""
-    return request.build_absolute_uri(reverse("admin:invitation", args=[invited.token]))
+    return invited.link(request.build_absolute_uri(reverse("admin:invitation")))
 
 
 class InvitationViewSet(TenantViewSet[Invitation]):
