@@ -152,7 +152,14 @@ class ConsoleSite(UnfoldAdminSite):
             except PermissionDenied:
                 actor = signed_in.actor(request)
                 if actor.user_id is not None:
-                    audit.record_refusal(actor=actor, method=request.method or "", path=request.path)
+                    match = request.resolver_match
+                    audit.record_refusal(
+                        actor=actor,
+                        method=request.method or "",
+                        path=request.path,
+                        view=match.view_name if match else "",
+                        number=str(kwargs.get("object_id", "")),
+                    )
                 raise
 
         return update_wrapper(recorded, guarded)

@@ -73,6 +73,8 @@ SECOND_FACTOR_ATTEMPTS_PER_DAY: Final = 50
 # Wrong collector keys of one network, for each process.
 KEY_FAILURES_WINDOW_SECONDS: Final = 60
 KEY_FAILURES_PER_WINDOW: Final = 60
+# Refused requests of one person that each process writes into the audit.
+REFUSALS_WRITTEN_PER_MINUTE: Final = 30
 # Personal tokens.
 TOKEN_DAYS: Final = 90
 MAX_TOKEN_DAYS: Final = 366

@@ -8,6 +8,7 @@ from typing import Any
 import pytest
 from django.test import Client
 
+from collectors.domain import limits
 from collectors.models import AuditEntry, Collector
 from collectors.services import audit, audit_chain
 from tests.api.callers import content_of, signed_in
@@ -53,6 +54,35 @@ def test_a_refusal_is_written_once_a_minute_and_no_body_is_in_it(cast: Cast) -> 
         carol.post("users", {"email": "x@example.org", "password": "canary-password"})
     entry = AuditEntry.objects.get(action="access.refused")
     assert "canary" not in str(entry.after)
+
+
+def refusals() -> list[dict[str, Any]]:
+    return list(AuditEntry.objects.filter(action="access.refused").order_by("pk").values_list("after", flat=True))
+
+
+def test_the_same_refusal_spelt_in_many_ways_is_one(cast: Cast) -> None:
+    carol = signed_in(cast.carol)
+    for digits in range(1, 19):
+        for slash in ("", "/", "?x=1"):
+            assert carol.delete(f"teams/{str(cast.shop.pk).zfill(digits)}{slash}").status_code == 403
+    assert len(refusals()) == 1
+    assert carol.patch(f"teams/{cast.shop.pk}", {"name": "x"}).status_code == 403
+    assert len(refusals()) == 2
+
+
+def test_nobody_fills_the_audit_with_refusals_and_that_more_were_left_out_is_told(cast: Cast) -> None:
+    carol, dave = Client(), Client()
+    carol.force_login(cast.carol)
+    dave.force_login(cast.dave)
+    for number in range(60):
+        assert carol.get(f"/admin/collectors/user/{number}x/change/").status_code == 403
+    assert len(refusals()) == 1, "what is no number is all the same"
+    for number in range(60):
+        assert carol.get(f"/admin/collectors/user/{number}/change/").status_code == 403
+    assert len(refusals()) == limits.REFUSALS_WRITTEN_PER_MINUTE + 1
+    assert refusals()[-1] == {"more": "left out for a minute"}
+    assert dave.get("/admin/collectors/team/add/").status_code == 403
+    assert refusals()[-1]["path"] == "/admin/collectors/team/add/"
 
 
 def test_it_is_narrowed_by_time_action_object_and_address(cast: Cast) -> None:
