@@ -142,6 +142,11 @@ class ConsoleSite(UnfoldAdminSite):
             path("second-factor/", never_cache(partial(second_factor_page, self)), name="second_factor"),
         ]
 
+    def get_urls(self) -> list[URLPattern | URLResolver]:
+        """Return the addresses, without the one that leads from any row of any table to its page elsewhere: there is none."""
+        urls: list[URLPattern | URLResolver] = super().get_urls()
+        return [url for url in urls if getattr(url, "name", None) != "view_on_site"]
+
     def admin_view(self, view: Any, cacheable: bool = False) -> Any:  # noqa: FBT001 - Django's signature
         """Guard a page; somebody whose role is too small for it is written into the audit."""
         guarded = super().admin_view(view, cacheable)

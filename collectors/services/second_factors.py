@@ -1,6 +1,7 @@
 """Second factors: set up, asked for, lost. Codes are TOTP (RFC 6238): six digits, 30 seconds, SHA-1 as every app has it."""
 
 import hmac
+import logging
 import time
 from collections.abc import Mapping
 from typing import Any, Final
@@ -17,6 +18,7 @@ from collectors.models import Organization, SecondFactor, User
 from collectors.services import audit, encryption, login_throttles, logins
 from collectors.services.errors import Conflict, Refused, SecondFactorNeeded
 
+_logger = logging.getLogger(__name__)
 # What a session holds once the second factor was proven in it.
 SESSION_KEY: Final = "second_factor"
 ISSUER: Final = "DBPower"
@@ -71,7 +73,7 @@ def begin(*, user: User) -> None:
 
 
 def unconfirmed_secret(*, user: User) -> str | None:
-    """Return the secret, in base 32, that waits for its first code; None when there is none that does."""
+    """Return the secret, in base 32, that waits for its first code; None when there is none that does, or no key opens it."""
     row = SecondFactor.objects.filter(user=user, confirmed_at=None).first()
     return _secret(row) if row is not None else None
 
@@ -182,7 +184,13 @@ def _use(user: User, code: str, actor: Actor) -> bool:
 
 def _use_totp(row: SecondFactor, code: str) -> bool:
     """Use a code of the app up, with the row locked: an older one, or the same again, is not good any more."""
-    totp = pyotp.TOTP(_secret(row))
+    secret = _secret(row)
+    if secret is None:
+        _logger.error(
+            "No encryption key opens the second factor of user %d. Recovery codes still open the account.", row.pk
+        )
+        return False
+    totp = pyotp.TOTP(secret)
     plain = "".join(code.split()).encode()
     now = int(time.time()) // _STEP_SECONDS
     for step in range(now - _STEPS_AROUND, now + _STEPS_AROUND + 1):
@@ -200,10 +208,11 @@ def _give_recovery_codes(row: SecondFactor) -> list[str]:
     return codes
 
 
-def _secret(row: SecondFactor) -> str:
+def _secret(row: SecondFactor) -> str | None:
+    """Return the app's secret; None when no key opens it, or it was moved here from somebody else."""
     content = encryption.unseal(row.secret)
     if content is None or content.get("user_id") != row.user_id:
-        raise Refused(_("No encryption key opens the stored second factor."), code="second_factor_unreadable")
+        return None
     secret: str = content["secret"]
     return secret
 

@@ -81,8 +81,20 @@ def test_a_secret_that_was_moved_to_another_person_does_not_open(cast: Cast) -> 
     with_second_factor(cast.bob)
     app = with_second_factor(cast.carol)
     SecondFactor.objects.filter(user=cast.bob).update(secret=SecondFactor.objects.get(user=cast.carol).secret)
-    with pytest.raises(Refused, match="opens"):
-        good(cast, app.code(1))
+    assert not good(cast, app.code(1))
+
+
+def test_where_no_key_opens_it_recovery_codes_still_do_and_an_unconfirmed_one_is_none(cast: Cast) -> None:
+    app = with_second_factor(cast.bob)
+    second_factors.begin(user=cast.carol)
+    SecondFactor.objects.update(secret="garbage")
+    assert not good(cast, app.code(1))
+    assert good(cast, app.recovery_codes[0])
+    assert second_factors.is_on(cast.bob)
+    assert second_factors.unconfirmed_secret(user=cast.carol) is None
+    assert second_factors.confirm(user=cast.carol, code="000000", actor=SOMEBODY) is None
+    second_factors.begin(user=cast.carol)
+    assert second_factors.unconfirmed_secret(user=cast.carol)
 
 
 def test_it_is_re_encrypted_with_the_rest(cast: Cast, settings: Settings) -> None:

@@ -13,6 +13,7 @@ from unfold.widgets import UnfoldAdminIntegerFieldWidget, UnfoldAdminPasswordWid
 
 from collectors.access import visible_to
 from collectors.admin import signed_in
+from collectors.admin.base import MAX_ID_DIGITS
 from collectors.admin.forms import show_refusal
 from collectors.domain import limits
 from collectors.domain.personal_tokens import TokenScope
@@ -62,7 +63,8 @@ def tokens_page(site: Any, request: HttpRequest) -> HttpResponse:
     actor = signed_in.actor(request)
     if "revoke" in request.POST:
         wanted = request.POST["revoke"]
-        token = get_object_or_404(own, pk=int(wanted) if wanted.isascii() and wanted.isdigit() else 0)
+        known = wanted.isascii() and wanted.isdigit() and len(wanted) <= MAX_ID_DIGITS
+        token = get_object_or_404(own, pk=int(wanted) if known else 0)
         personal_tokens.revoke_token(token=token, actor=actor)
         messages.success(request, gettext("%(token)s is revoked.") % {"token": token.name})
         return HttpResponseRedirect(reverse("admin:tokens"))
