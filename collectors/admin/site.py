@@ -18,8 +18,8 @@ from unfold.dataclasses import SearchResult
 from unfold.forms import AdminOwnPasswordChangeForm, AuthenticationForm
 from unfold.sites import UnfoldAdminSite
 
+from collectors.access import own_acts
 from collectors.admin import signed_in
-from collectors.models import AuditEntry
 from collectors.services import audit, logins, people
 from collectors.services.errors import Refused, TooManyAttempts
 
@@ -142,10 +142,9 @@ class ConsoleSite(UnfoldAdminSite):
             path("second-factor/", never_cache(partial(second_factor_page, self)), name="second_factor"),
         ]
 
-    def get_urls(self) -> list[URLPattern | URLResolver]:
+    def get_urls(self) -> Any:
         """Return the addresses, without the one that leads from any row of any table to its page elsewhere: there is none."""
-        urls: list[URLPattern | URLResolver] = super().get_urls()
-        return [url for url in urls if getattr(url, "name", None) != "view_on_site"]
+        return [url for url in super().get_urls() if getattr(url, "name", None) != "view_on_site"]
 
     def admin_view(self, view: Any, cacheable: bool = False) -> Any:  # noqa: FBT001 - Django's signature
         """Guard a page; somebody whose role is too small for it is written into the audit."""
@@ -189,11 +188,8 @@ class ConsoleSite(UnfoldAdminSite):
         """Show what is wrong, what costs most, and what the signed-in person did last, as far as that is still theirs to see."""
         from collectors.admin.pages.home import home_context
 
-        asking = signed_in.principal(request)
-        own = AuditEntry.objects.filter(user_id=asking.user_id)
-        if not asking.is_superuser:
-            own = own.filter(organization_id__in=asking.member_organizations())
-        return super().index(request, {**home_context(request), "recent": own[:_RECENT], **(extra_context or {})})
+        recent = own_acts(signed_in.principal(request), limit=_RECENT)
+        return super().index(request, {**home_context(request), "recent": recent, **(extra_context or {})})
 
     def search(self, request: HttpRequest, extra_context: dict[str, Any] | None = None) -> Any:  # noqa: ARG002
         """Find tables and rows by name. Unfold would keep the answers for minutes, past a lost role, and read whole tables."""

@@ -179,6 +179,30 @@ def test_an_account_that_somebody_squatted_gets_in_by_its_own_link_alone_whoever
     assert (answer["user_id"], answer["invitation"]) == (squatted.pk, None)
 
 
+def test_who_asked_for_a_command_is_named_to_those_who_see_that_person_alone(cast: Cast) -> None:
+    path = f"collectors/{cast.collector.pk}"
+    for user in (cast.root, cast.alice, cast.bob):
+        signed_in(user).post(f"{path}/collect")
+    asked = {
+        name: [
+            row["requested_by_id"]
+            for row in content_of(signed_in(getattr(cast, name)).get(f"{path}/commands"))["commands"]
+        ]
+        for name in ("root", "alice", "bob")
+    }
+    root, alice, bob = cast.root.pk, cast.alice.pk, cast.bob.pk
+    assert asked == {"root": [bob, alice, root], "alice": [bob, alice, None], "bob": [bob, None, None]}
+    oldest = content_of(signed_in(cast.bob).get(f"{path}/commands"))["commands"][-1]["id"]
+    cancelled = content_of(signed_in(cast.bob).post(f"{path}/commands/{oldest}/cancel"))
+    assert (cancelled["state"], cancelled["requested_by_id"]) == ("cancelled", None)
+
+
+def test_the_state_of_an_account_is_super_admins_to_see(cast: Cast) -> None:
+    path = f"users/{cast.bob.pk}"
+    assert set(content_of(signed_in(cast.alice).get(path))) == {"id", "email", "name"}
+    assert set(content_of(signed_in(cast.root).get(path))) == {"id", "email", "name", "is_active", "created_at"}
+
+
 def test_an_org_admin_can_neither_change_accounts_nor_make_a_super_admin(cast: Cast) -> None:
     alice = signed_in(cast.alice)
     assert alice.patch(f"users/{cast.carol.pk}", {"password": "quite another phrase"}).status_code == 403
