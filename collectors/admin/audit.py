@@ -65,7 +65,7 @@ class AuditEntryAdmin(ScopedModelAdmin):
             # The list is counted as it is made, so a filter that the database would refuse shows here.
             entries = self.get_changelist_instance(request).get_queryset(request)
         except _NO_FILTER:
-            return HttpResponseBadRequest("There is no such filter.", content_type="text/plain; charset=utf-8")
+            return HttpResponseBadRequest(gettext("There is no such filter."), content_type="text/plain; charset=utf-8")
         disposition = f'attachment; filename="{audit_export.FILE_NAME}"'
         return StreamingHttpResponse(
             audit_export.lines(entries),

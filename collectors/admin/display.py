@@ -167,4 +167,4 @@ def requester_of(command: Command) -> str:
     """Return who asked for a command of `with_requesters`; whom the reader does not see among the users goes unnamed."""
     if command.requested_by is None:
         return NOTHING
-    return str(command.requested_by) if getattr(command, "known_requester_id", None) else "an administrator"
+    return str(command.requested_by) if getattr(command, "known_requester_id", None) else _("an administrator")

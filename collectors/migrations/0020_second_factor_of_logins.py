@@ -5,7 +5,7 @@ from django.db import migrations, models
 
 class Migration(migrations.Migration):
     dependencies = [
-        ("collectors", "0013_enrolments"),
+        ("collectors", "0015_words"),
     ]
 
     operations = [

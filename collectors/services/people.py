@@ -136,7 +136,9 @@ def change_user(*, user: User, changes: dict[str, Any], actor: Actor) -> User:
     organization.
     """
     if "password" in changes and actor.user_id == user.pk:
-        message = "Your own password takes the present one: change it under “Change password”, or by users/me/password."
+        message = _(
+            "Your own password takes the present one: change it under “Change password”, or by users/me/password."
+        )
         raise Refused(message, code="own_password", errors={"password": [message]})
     return _change(user, changes, actor)
 

@@ -47,7 +47,7 @@ class LinkForm(forms.Form):
     """The token at the end of a link. A script fills it in and sends it, so that it stands in no address that is sent."""
 
     token = forms.CharField(
-        label="What stands behind the # of your link",
+        label=_("What stands behind the # of your link"),
         max_length=200,
         widget=UnfoldAdminTextInputWidget(attrs={"autocomplete": "off"}),
     )

@@ -49,11 +49,11 @@ class TokenForm(forms.Form):
         label=_("What it may do, as far as you may"), choices=_SCOPES, widget=forms.CheckboxSelectMultiple
     )
     password = forms.CharField(
-        label="Your password",
+        label=_("Your password"),
         max_length=4096,
         strip=False,
         widget=UnfoldAdminPasswordWidget(attrs={"autocomplete": "current-password"}),
-        help_text="Asked for again, so that whoever finds you signed in makes no token.",
+        help_text=_("Asked for again, so that whoever finds you signed in makes no token."),
     )
 
 
@@ -75,7 +75,7 @@ def tokens_page(site: Any, request: HttpRequest) -> HttpResponse:
         user = signed_in.user(request)
         try:
             if not logins.check_own_password(user=user, password=chosen["password"], actor=actor):
-                message = "This is not your password."
+                message = gettext("This is not your password.")
                 raise Refused(message, code="invalid", errors={"password": [message]})
             created = personal_tokens.create_token(
                 user=user,
