@@ -219,7 +219,7 @@ LOGGING = {
     "formatters": {
         "text": {"()": "dbpower.logs.OneLineFormatter", "format": "%(asctime)s %(levelname)s %(name)s: %(message)s"},
         "json": {
-            "()": "pythonjsonlogger.json.JsonFormatter",
+            "()": "dbpower.logs.MaskedJsonFormatter",
             "fmt": "%(asctime)s %(levelname)s %(name)s %(message)s",
         },
     },

@@ -55,18 +55,36 @@ class Story:
     def people(self) -> None:
         self.organization = self.ask("POST", "organizations", {"name": "Example GmbH"})["id"]
         self.team = self.ask("POST", "teams", {"name": "Shop", "organization_id": self.organization})["id"]
-        self.ask("POST", "users", {"email": "bob@example.org", "password": PERSON})
+        bob = self.ask("POST", "users", {"email": "bob@example.org", "password": PERSON})["id"]
         place = {"organization_id": self.organization, "team_id": self.team, "role": "TEAM_LEAD"}
-        self.ask("POST", "memberships", {"email": "bob@example.org", **place})
+        self.ask("POST", "memberships", {"user_id": bob, **place})
         self.ask("POST", "auth/token", {"email": "bob@example.org", "password": GUESS})
         tokens = self.ask("POST", "auth/token", {"email": "bob@example.org", "password": PERSON})
         self.secrets |= {tokens["access"], tokens["refresh"], self.me["Authorization"].split()[1]}
-        own = self.ask("POST", "tokens", {"name": "script", "scopes": ["read"]})["token"]
+        token = {"name": "script", "scopes": ["read"], "current_password": self.control_plane.password}
+        own = self.ask("POST", "tokens", token)["token"]
         self.ask("GET", "teams", Authorization=f"Bearer {own}")
         invited = self.ask("POST", "invitations", {**place, "email": "new@example.org"})["url"]
-        link = invited.rstrip("/").rpartition("/")[2]
+        link = invited.rpartition("#")[2]
         self.ask("POST", "invitations/accept", {"token": link, "password": GUESS})
-        self.secrets |= {own, link}
+        self.ask("POST", "users", {"email": "eve@example.org", "password": PERSON})
+        waiting = self.ask("POST", "invitations", {**place, "email": "eve@example.org"})["url"].rpartition("#")[2]
+        self.secrets |= {own, link, waiting}
+        self.refused_with(waiting, own)
+
+    def refused_with(self, invitation: str, token: str) -> None:
+        """Have the console refuse an open invitation in every way that is logged, and put secrets where they do not belong."""
+        at = f"{self.control_plane.address}/admin/invitation/"
+        browser = requests.Session()
+        browser.trust_env = False
+        assert browser.post(at, {"token": invitation}).status_code == 403
+        page = browser.get(f"{at}#{invitation}").text
+        found = re.search(r'name="csrfmiddlewaretoken" value="([^"]+)"', page)
+        assert found
+        form = {"csrfmiddlewaretoken": found[1], "token": invitation, "accept": "", "password": "not the phrase"}
+        assert [browser.post(at, form).status_code for _ in range(12)][-1] == 429
+        for path in (invitation, token, f"x/{invitation}"):
+            assert browser.get(f"{at}{path}/", allow_redirects=False).status_code in (302, 404)
 
     def second_factor(self) -> None:
         """Set one up in the console, as a browser does."""

@@ -3,7 +3,7 @@
 from dataclasses import dataclass
 from typing import Final, TypeVar
 
-from django.db.models import Model, Q, QuerySet
+from django.db.models import Case, F, Model, Q, QuerySet, When
 
 from collectors.access.principals import Principal
 from collectors.domain.roles import Permission
@@ -110,6 +110,14 @@ def permitted(queryset: QuerySet[Row], principal: Principal, permission: Permiss
         visible = queryset.model._default_manager.filter(condition).values("pk")
         return queryset.filter(pk__in=visible)
     return queryset.filter(condition)
+
+
+def with_requesters(commands: QuerySet[Command], principal: Principal) -> QuerySet[Command]:
+    """Return the commands with `known_requester_id`: who asked for each, where the principal sees that person or is it."""
+    known = Q(requested_by=principal.user_id) | Q(
+        requested_by__in=visible_to(User.objects.all(), principal).values("pk")
+    )
+    return commands.annotate(known_requester_id=Case(When(known, then=F("requested_by_id"))))
 
 
 def may(principal: Principal, permission: Permission, row: Model) -> bool:

@@ -26,7 +26,7 @@ from collectors.models import AuditEntry
 from collectors.services.errors import Conflict, Refused
 
 _LOOKUPS: Final = ("exact", "id__exact", "pk__exact", "in", "isnull", "gte", "gt", "lte", "lt", "year", "month", "day")
-_MAX_ID_DIGITS: Final = 18
+MAX_ID_DIGITS: Final = 18
 _HISTORY: Final = 100
 _REFUSAL: Final = "_dbpower_refusal"
 
@@ -287,7 +287,7 @@ class ScopedModelAdmin(ModelAdmin):
     def response_action(self, request: HttpRequest, queryset: QuerySet[Any], *_args: Any, **_kwargs: Any) -> Any:
         """Run an action on the chosen rows, unless an id is not one."""
         chosen = request.POST.getlist("_selected_action")
-        if not all(pk.isascii() and pk.isdigit() and len(pk) <= _MAX_ID_DIGITS for pk in chosen):
+        if not all(pk.isascii() and pk.isdigit() and len(pk) <= MAX_ID_DIGITS for pk in chosen):
             messages.warning(request, _("There is no such row."))
             return None
         return super().response_action(request, queryset)

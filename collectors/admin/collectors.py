@@ -83,7 +83,7 @@ class CollectorAdmin(ScopedModelAdmin):
     """Collectors of the signed-in person's teams."""
 
     view_permission = Permission.COLLECTOR_VIEW
-    add_permission = Permission.COLLECTOR_MANAGE
+    add_permission = Permission.COLLECTOR_KEY
     change_permission = Permission.COLLECTOR_MANAGE
     delete_permission = Permission.COLLECTOR_MANAGE
     form = CollectorForm
@@ -263,7 +263,7 @@ class CollectorAdmin(ScopedModelAdmin):
         """End every key at once."""
         return collector_keys.revoke(collector=row, actor=actor)
 
-    @scoped_action(permission=Permission.COLLECTOR_MANAGE, label=_("New key by hand"), icon="key", page="show_keys")
+    @scoped_action(permission=Permission.COLLECTOR_KEY, label=_("New key by hand"), icon="key", page="show_keys")
     def rotate_key(self, row: Any, actor: Actor) -> Any:
         """Make a new key, which the page that follows shows once."""
         return collectors.rotate_key(collector=row, actor=actor)

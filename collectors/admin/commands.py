@@ -3,12 +3,16 @@
 from typing import Any
 
 from django.contrib import admin
+from django.db.models import QuerySet
+from django.http import HttpRequest
 from django.utils.translation import gettext_lazy as _
 from unfold.decorators import display
 
+from collectors.access import with_requesters
+from collectors.admin import signed_in
 from collectors.admin.actions import scoped_action
 from collectors.admin.base import ScopedModelAdmin
-from collectors.admin.display import STATE_COLOURS, ago
+from collectors.admin.display import STATE_COLOURS, ago, requester_of
 from collectors.admin.filters import ChoicesDropdownFilter
 from collectors.admin.site import site
 from collectors.domain import commands as states
@@ -23,7 +27,7 @@ class CommandAdmin(ScopedModelAdmin):
     """Read only, but for cancelling what has not ended. Commands are asked for on the collectors."""
 
     view_permission = Permission.COLLECTOR_VIEW
-    list_display = ["id", "collector", "command", "shown_state", "requested_by", "asked", "ended"]
+    list_display = ["id", "collector", "command", "shown_state", "asked_by", "asked", "ended"]
     list_display_links = ["id"]
     list_filter = [("state", ChoicesDropdownFilter), ("command", ChoicesDropdownFilter)]
     list_select_related = ["collector", "requested_by"]
@@ -33,13 +37,23 @@ class CommandAdmin(ScopedModelAdmin):
         "command",
         "state",
         "result",
-        "requested_by",
+        "asked_by",
         "created_at",
         "expires_at",
         "delivered_at",
         "ended_at",
     ]
+    readonly_fields = ["asked_by"]
     actions = ["cancel"]
+
+    def get_queryset(self, request: HttpRequest) -> QuerySet[Command]:
+        """Return the commands with those who asked for them, as far as they may be seen."""
+        return with_requesters(super().get_queryset(request), signed_in.principal(request))
+
+    @admin.display(description=_("Requested by"))
+    def asked_by(self, command: Command) -> str:
+        """Return who asked for it."""
+        return requester_of(command)
 
     @display(description=_("State"), ordering="state", label=STATE_COLOURS)  # type: ignore[arg-type] # a lazy text
     def shown_state(self, command: Command) -> tuple[str, str]:

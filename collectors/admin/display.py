@@ -19,6 +19,7 @@ from django.utils.translation import gettext_lazy, pgettext_lazy
 from collectors.domain.commands import CommandState
 from collectors.domain.leases import HaRole
 from collectors.domain.liveness import Status
+from collectors.models import Command
 
 NOTHING: Final = "-"
 # Unfold's colours of labels; the label's text says the same.
@@ -160,3 +161,10 @@ def statement_text(text: str | None) -> SafeString:
     if not text:
         return format_html('<span class="italic">{}</span>', _("text not here yet"))
     return format_html('<code class="dbpower-sql" title="{}">{}</code>', text[:2_000], text[:500])
+
+
+def requester_of(command: Command) -> str:
+    """Return who asked for a command of `with_requesters`; whom the reader does not see among the users goes unnamed."""
+    if command.requested_by is None:
+        return NOTHING
+    return str(command.requested_by) if getattr(command, "known_requester_id", None) else _("an administrator")

@@ -57,8 +57,8 @@ class EnrolmentTokenAdmin(ScopedModelAdmin):
     """Tokens of the teams in which the signed-in person may add collectors."""
 
     view_permission = Permission.COLLECTOR_VIEW
-    add_permission = Permission.COLLECTOR_MANAGE
-    choice_permissions: ClassVar[dict[str, Permission]] = {"team": Permission.COLLECTOR_MANAGE}
+    add_permission = Permission.COLLECTOR_KEY
+    choice_permissions: ClassVar[dict[str, Permission]] = {"team": Permission.COLLECTOR_KEY}
     form = EnrolmentTokenForm
     list_display = ["name", "team", "type", "state", "used", "created_at", "expires_at"]
     list_filter = [("team", ScopedRelatedFilter), ("type", ChoicesDropdownFilter)]

@@ -8,7 +8,6 @@ from django.http import HttpRequest, HttpResponse
 from django.utils.translation import gettext_lazy as _
 from unfold.widgets import UnfoldAdminEmailInputWidget
 
-from collectors.access import visible_to
 from collectors.admin import signed_in
 from collectors.admin.base import ScopedModelAdmin
 from collectors.admin.filters import ChoicesDropdownFilter, ScopedRelatedFilter
@@ -16,7 +15,7 @@ from collectors.admin.forms import RefusableForm
 from collectors.admin.pages.invitation import invited_page
 from collectors.admin.site import site
 from collectors.domain.roles import Permission, Role
-from collectors.models import Membership, User
+from collectors.models import Membership
 from collectors.services import invitations, people
 
 _INVITED: Final = "_dbpower_invited"
@@ -29,7 +28,7 @@ class NewMembershipForm(RefusableForm):
         max_length=254,
         label=_("E-mail address"),
         widget=UnfoldAdminEmailInputWidget,
-        help_text=_("Somebody whom you do not see among the users is invited: you get a link to hand over."),
+        help_text=_("Somebody who does not belong to the organization yet is invited: you get a link to hand over."),
     )
 
     class Meta:
@@ -65,12 +64,12 @@ class MembershipAdmin(ScopedModelAdmin):
     """An ORG_ADMIN gives and takes roles; a TEAM_LEAD sees those of the team."""
 
     view_permission = Permission.MEMBERSHIP_VIEW
-    add_permission = Permission.MEMBERSHIP_MANAGE
+    add_permission = Permission.MEMBERSHIP_GIVE
     change_permission = Permission.MEMBERSHIP_MANAGE
     delete_permission = Permission.MEMBERSHIP_MANAGE
     choice_permissions: ClassVar[dict[str, Permission]] = {
-        "organization": Permission.MEMBERSHIP_MANAGE,
-        "team": Permission.MEMBERSHIP_MANAGE,
+        "organization": Permission.MEMBERSHIP_GIVE,
+        "team": Permission.MEMBERSHIP_GIVE,
     }
     list_display = ["user", "role", "organization", "team", "created_at"]
     list_filter = [
@@ -93,16 +92,13 @@ class MembershipAdmin(ScopedModelAdmin):
         return super().get_form(request, obj, change=change, **kwargs)
 
     def create(self, request: HttpRequest, form: Any) -> Membership:
-        """Give somebody a role, or invite whom the signed-in person does not see."""
+        """Give somebody of the organization another role, or invite."""
         chosen = form.cleaned_data
-        asking = signed_in.principal(request)
         place = {"organization": chosen["organization"], "team": chosen["team"], "role": Role(chosen["role"])}
-        actor = signed_in.actor(request)
-        email = User.objects.normalize_email(chosen["email"])
-        user = visible_to(User.objects.filter(email=email), asking).first()
-        if user is not None or asking.is_superuser:
-            return people.add_membership(**place, user=user, email=email, actor=actor)
-        request.__dict__[_INVITED] = invitations.invite(**place, email=email, actor=actor)
+        given = invitations.give(**place, email=chosen["email"], actor=signed_in.actor(request))
+        if isinstance(given, Membership):
+            return given
+        request.__dict__[_INVITED] = given
         return Membership(**place)
 
     def response_add(self, request: HttpRequest, obj: Membership, post_url_continue: str | None = None) -> HttpResponse:

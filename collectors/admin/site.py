@@ -18,8 +18,8 @@ from unfold.dataclasses import SearchResult
 from unfold.forms import AdminOwnPasswordChangeForm, AuthenticationForm
 from unfold.sites import UnfoldAdminSite
 
+from collectors.access import own_acts
 from collectors.admin import signed_in
-from collectors.models import AuditEntry
 from collectors.services import audit, logins, people
 from collectors.services.errors import Refused, TooManyAttempts
 
@@ -67,7 +67,7 @@ class SignInForm(AuthenticationForm):
 
 
 class OwnPasswordForm(AdminOwnPasswordChangeForm):
-    """One's own new password, set by the service that also ends all other logins."""
+    """One's own new password, set by the service that also ends all other logins and personal tokens."""
 
     request: HttpRequest
 
@@ -84,7 +84,7 @@ class OwnPasswordForm(AdminOwnPasswordChangeForm):
     def save(self, commit: bool = True) -> Any:  # noqa: FBT001, ARG002
         """Set the password; tokens and other sessions are void from now on."""
         password = self.cleaned_data["new_password1"]
-        return people.change_user(user=self.user, changes={"password": password}, actor=signed_in.actor(self.request))
+        return people.change_own_password(user=self.user, password=password, actor=signed_in.actor(self.request))
 
 
 class OwnPasswordView(PasswordChangeView):
@@ -138,9 +138,13 @@ class ConsoleSite(UnfoldAdminSite):
             path("preferences/", self.admin_view(partial(preferences_page, self)), name="preferences"),
             path("tokens/", self.admin_view(partial(tokens_page, self)), name="tokens"),
             # Not behind `admin_view`: whoever is invited has no account yet, and who proved the password is not in yet.
-            path("invitation/<str:token>/", never_cache(partial(invitation_page, self)), name="invitation"),
+            path("invitation/", never_cache(partial(invitation_page, self)), name="invitation"),
             path("second-factor/", never_cache(partial(second_factor_page, self)), name="second_factor"),
         ]
+
+    def get_urls(self) -> Any:
+        """Return the addresses, without the one that leads from any row of any table to its page elsewhere: there is none."""
+        return [url for url in super().get_urls() if getattr(url, "name", None) != "view_on_site"]
 
     def admin_view(self, view: Any, cacheable: bool = False) -> Any:  # noqa: FBT001 - Django's signature
         """Guard a page; somebody whose role is too small for it is written into the audit."""
@@ -152,7 +156,14 @@ class ConsoleSite(UnfoldAdminSite):
             except PermissionDenied:
                 actor = signed_in.actor(request)
                 if actor.user_id is not None:
-                    audit.record_refusal(actor=actor, method=request.method or "", path=request.path)
+                    match = request.resolver_match
+                    audit.record_refusal(
+                        actor=actor,
+                        method=request.method or "",
+                        path=request.path,
+                        view=match.view_name if match else "",
+                        number=str(kwargs.get("object_id", "")),
+                    )
                 raise
 
         return update_wrapper(recorded, guarded)
@@ -177,11 +188,8 @@ class ConsoleSite(UnfoldAdminSite):
         """Show what is wrong, what costs most, and what the signed-in person did last, as far as that is still theirs to see."""
         from collectors.admin.pages.home import home_context
 
-        asking = signed_in.principal(request)
-        own = AuditEntry.objects.filter(user_id=asking.user_id)
-        if not asking.is_superuser:
-            own = own.filter(organization_id__in=asking.member_organizations())
-        return super().index(request, {**home_context(request), "recent": own[:_RECENT], **(extra_context or {})})
+        recent = own_acts(signed_in.principal(request), limit=_RECENT)
+        return super().index(request, {**home_context(request), "recent": recent, **(extra_context or {})})
 
     def search(self, request: HttpRequest, extra_context: dict[str, Any] | None = None) -> Any:  # noqa: ARG002
         """Find tables and rows by name. Unfold would keep the answers for minutes, past a lost role, and read whole tables."""

@@ -87,6 +87,8 @@ def open_session(token: Token) -> LoginSession | None:
     session = open_sessions.select_related("user").filter(pk=session_id, user_id=token.get("user_id")).first()
     if session is None or not constant_time_compare(session.auth_hash, session.user.get_session_auth_hash()):
         return None
+    if not second_factors.is_satisfied(session.user, {second_factors.SESSION_KEY: session.second_factor}):
+        return None
     return session
 
 

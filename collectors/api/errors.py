@@ -57,7 +57,14 @@ def _after_too_many_wrong_keys(exc: exceptions.AuthenticationFailed, request: Re
 def _record(exc: exceptions.PermissionDenied, request: Request) -> None:
     actor = actor_of(request)
     if actor.user_id is not None:
-        audit.record_refusal(actor=actor, method=request.method or "", path=request.path, row=getattr(exc, "row", None))
+        match = request.resolver_match
+        audit.record_refusal(
+            actor=actor,
+            method=request.method or "",
+            path=request.path,
+            view=match.view_name if match else "",
+            row=getattr(exc, "row", None),
+        )
 
 
 def body(detail: str, code: str, errors: dict[str, list[str]] | None = None) -> dict[str, Any]:

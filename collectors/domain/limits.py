@@ -60,16 +60,21 @@ PAGE_SIZE: Final = 50
 MAX_PAGE_SIZE: Final = 500
 MAX_PAGE_OFFSET: Final = 100_000
 
-# Signing in. Attempts that were not good, within one window: of one account from one network (an IPv4 address, an IPv6 /64),
-# of a network at all accounts, and of an account from all networks. NIST SP 800-63B 5.2.2 allows 100 for an account.
+# Signing in. Attempts that were not good, within one window: of one account from one network (an IPv4 address, an IPv6 /64;
+# all of a /48 together count like one network too), of a network at all accounts, and of an account from all networks.
+# NIST SP 800-63B 5.2.2 allows 100 for an account.
 LOGIN_WINDOW_SECONDS: Final = 900
 LOGIN_ATTEMPTS_PER_PAIR: Final = 10
 LOGIN_ATTEMPTS_PER_NETWORK: Final = 100
 LOGIN_ATTEMPTS_PER_ACCOUNT: Final = 100
 LOGIN_NETWORK_KNOWN_DAYS: Final = 30
+# Wrong codes of a second factor, from wherever: of a million codes, three are good at a time.
+SECOND_FACTOR_ATTEMPTS_PER_DAY: Final = 50
 # Wrong collector keys of one network, for each process.
 KEY_FAILURES_WINDOW_SECONDS: Final = 60
 KEY_FAILURES_PER_WINDOW: Final = 60
+# Refused requests of one person that each process writes into the audit.
+REFUSALS_WRITTEN_PER_MINUTE: Final = 30
 # Personal tokens.
 TOKEN_DAYS: Final = 90
 MAX_TOKEN_DAYS: Final = 366

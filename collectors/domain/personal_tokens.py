@@ -25,7 +25,8 @@ class TokenScope(StrEnum):
 
 _READ: Final = frozenset(permission for permission in Permission if permission.value.endswith(".view"))
 _FLEET: Final = frozenset({Permission.TEAM_VIEW, Permission.DATABASE_VIEW, Permission.COLLECTOR_VIEW})
-# Accounts, passwords and tokens are in no scope: a token that was stolen makes no second credential.
+# In no scope: accounts, passwords, tokens and keys, invitations and roles, and what an organization asks of its members or
+# keeps. A token that was stolen makes no second credential, lets nobody in, and loosens nothing.
 SCOPES: Final[dict[str, frozenset[Permission]]] = {
     TokenScope.READ: _READ,
     TokenScope.COMMAND: _FLEET | {Permission.COLLECTOR_COMMAND},

@@ -12,6 +12,11 @@ class Role(StrEnum):
     USER = "USER"
 
     @property
+    def rank(self) -> int:
+        """How much it permits, for comparing: each role may all that a lower one may."""
+        return len(PERMISSIONS[self])
+
+    @property
     def needs_team(self) -> bool:
         """Whether the role is held in one team rather than in the whole organization."""
         return self is not Role.ORG_ADMIN
@@ -24,16 +29,22 @@ class Permission(StrEnum):
     ORGANIZATION_CREATE = "organization.create"
     ORGANIZATION_CHANGE = "organization.change"
     ORGANIZATION_DELETE = "organization.delete"
+    # What all members are asked for, and how long data is kept.
+    ORGANIZATION_POLICY = "organization.policy"
     TEAM_VIEW = "team.view"
     TEAM_MANAGE = "team.manage"
     MEMBERSHIP_VIEW = "membership.view"
     MEMBERSHIP_MANAGE = "membership.manage"
+    # Invite, give a role, raise one.
+    MEMBERSHIP_GIVE = "membership.give"
     USER_VIEW = "user.view"
     USER_MANAGE = "user.manage"
     DATABASE_VIEW = "database.view"
     DATABASE_MANAGE = "database.manage"
     COLLECTOR_VIEW = "collector.view"
     COLLECTOR_MANAGE = "collector.manage"
+    # Make a key that somebody holds, or a token with which hosts make their own.
+    COLLECTOR_KEY = "collector.key"
     COLLECTOR_COMMAND = "collector.command"
     QUERY_VIEW = "query.view"
     AUDIT_VIEW = "audit.view"
@@ -49,12 +60,15 @@ _TEAM_LEAD: Final = _USER | {
     Permission.DATABASE_MANAGE,
     Permission.COLLECTOR_VIEW,
     Permission.COLLECTOR_MANAGE,
+    Permission.COLLECTOR_KEY,
     Permission.COLLECTOR_COMMAND,
 }
 _ORG_ADMIN: Final = _TEAM_LEAD | {
     Permission.ORGANIZATION_CHANGE,
+    Permission.ORGANIZATION_POLICY,
     Permission.TEAM_MANAGE,
     Permission.MEMBERSHIP_MANAGE,
+    Permission.MEMBERSHIP_GIVE,
     Permission.AUDIT_VIEW,
 }
 

@@ -17,6 +17,8 @@ class LoginSession(models.Model):
     refresh_id = models.CharField(max_length=32)
     # The person's session hash when the login was opened: a new password, by whatever way, makes it another one.
     auth_hash = models.CharField(max_length=64, default="")
+    # Whether the second factor was proven: without it the login is good only as long as nobody asks for one.
+    second_factor = models.BooleanField(default=False)
     address = models.CharField(max_length=45, blank=True)
     created_at = models.DateTimeField(db_default=Now())
     expires_at = models.DateTimeField()

@@ -1,5 +1,6 @@
 """The audit rows that every other service writes, inside its transaction; and those of attempts that were refused."""
 
+import re
 import threading
 import time
 from collections import OrderedDict
@@ -10,13 +11,18 @@ from django.conf import settings
 from django.db.models import Model
 from django.utils import translation
 
+from collectors.domain import limits
 from collectors.domain.actors import Actor
 from collectors.models import AuditEntry, Organization
 
-# The same refusal of the same person is written once in so many seconds, by each process: nobody fills the audit with it.
+# The same refusal of the same person is written once in so many seconds, and only so many different ones, by each process:
+# nobody fills the audit with it. That more were left out is written once.
 _REFUSAL_SECONDS: Final = 60
+_REFUSALS_PER_PERSON: Final = limits.REFUSALS_WRITTEN_PER_MINUTE
 _REFUSALS_KEPT: Final = 10_000
+_NUMBER: Final = re.compile(r"[0-9]{1,18}", re.ASCII)
 _refused: OrderedDict[tuple[Any, ...], float] = OrderedDict()
+_written: OrderedDict[int | None, tuple[float, int]] = OrderedDict()
 _refused_lock = threading.Lock()
 
 
@@ -45,10 +51,19 @@ def record(
     )
 
 
-def record_refusal(*, actor: Actor, method: str, path: str, row: Model | None = None) -> None:
-    """Write down that somebody signed in asked for what their role does not permit. `row` is what it was asked of, if one."""
-    if not _is_new((actor.user_id, actor.address, method, path)):
+def record_refusal(
+    *, actor: Actor, method: str, path: str, view: str, row: Model | None = None, number: str = ""
+) -> None:
+    """Write down that somebody signed in asked for what their role does not permit. `row` is what it was asked of, if one.
+
+    What was asked is told apart by `view`, the name of the address, and by the row, or the `number` of one in the address: the
+    same thing has many spellings.
+    """
+    asked = row.pk if row is not None else int(number) if _NUMBER.fullmatch(number) else None
+    allowed = _allowed(actor.user_id, (actor.user_id, method, view, asked))
+    if allowed is None:
         return
+    after = {"method": method, "path": path[:500]} if allowed else {"more": "left out for a minute"}
     AuditEntry.objects.create(
         organization_id=_organization_of(row),
         user_id=actor.user_id,
@@ -58,7 +73,7 @@ def record_refusal(*, actor: Actor, method: str, path: str, row: Model | None = 
         object_type=row._meta.model_name or "" if row is not None else "",
         object_id=row.pk if row is not None else None,
         object_label=_label_of(row) if row is not None else "",
-        after={"method": method, "path": path[:500]},
+        after=after,
         address=actor.address,
     )
 
@@ -67,6 +82,7 @@ def forget_refusals() -> None:
     """Begin anew, as a process that was just started."""
     with _refused_lock:
         _refused.clear()
+        _written.clear()
 
 
 def _label_of(row: Model) -> str:
@@ -75,17 +91,30 @@ def _label_of(row: Model) -> str:
         return str(row)[:254]
 
 
-def _is_new(refusal: tuple[Any, ...]) -> bool:
+def _allowed(user_id: int | None, refusal: tuple[Any, ...]) -> bool | None:
+    """Return whether a refusal is to be written: True; False for that it and more are left out; None for nothing at all."""
     now = time.monotonic()
     with _refused_lock:
         last = _refused.get(refusal)
         if last is not None and now - last < _REFUSAL_SECONDS:
+            return None
+        began, written = _written.get(user_id, (now, 0))
+        if now - began >= _REFUSAL_SECONDS:
+            began, written = now, 0
+        if written > _REFUSALS_PER_PERSON:
+            return None
+        _keep(_written, user_id, (began, written + 1))
+        if written == _REFUSALS_PER_PERSON:
             return False
-        _refused[refusal] = now
-        _refused.move_to_end(refusal)
-        if len(_refused) > _REFUSALS_KEPT:
-            _refused.popitem(last=False)
+        _keep(_refused, refusal, now)
         return True
+
+
+def _keep(kept: OrderedDict[Any, Any], key: Any, value: Any) -> None:
+    kept[key] = value
+    kept.move_to_end(key)
+    if len(kept) > _REFUSALS_KEPT:
+        kept.popitem(last=False)
 
 
 def _organization_of(row: Model | None) -> int | None:

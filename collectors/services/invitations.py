@@ -1,7 +1,7 @@
 """Invitations: a role is offered by a link that is good once, and taken by whoever proves the account of its address.
 
 Who invites learns nothing of the address: whether somebody has an account shows only to whoever accepts. And an account that
-somebody made with an invitation to one organization opens no other: each has its own link.
+somebody made with an invitation to one organization opens no other: each has its own link, whoever names the address.
 """
 
 from datetime import timedelta
@@ -14,7 +14,7 @@ from django.utils.translation import gettext as _
 from collectors.domain import invitations, limits
 from collectors.domain.actors import Actor
 from collectors.domain.roles import Role
-from collectors.models import Invitation, Organization, Team, User
+from collectors.models import Invitation, Membership, Organization, Team, User
 from collectors.services import audit, logins, people
 from collectors.services.errors import Refused
 
@@ -24,6 +24,34 @@ class Invited(NamedTuple):
 
     row: Invitation
     token: str
+
+    def link(self, page: str) -> str:
+        """Return the address that whoever is invited opens. What is behind the `#` is not sent with it, so no log holds it."""
+        return f"{page}#{self.token}"
+
+
+def give(
+    *,
+    organization: Organization,
+    team: Team | None,
+    role: Role,
+    actor: Actor,
+    user: User | None = None,
+    email: str = "",
+    unasked: bool = False,
+) -> Membership | Invited:
+    """Give a role to somebody who belongs to the organization already; invite anybody else, by address or as the known `user`.
+
+    `unasked` gives it to `user` at once: for SUPER_ADMIN, who vouches for whose account it is. Raises as `add_membership` and
+    `invite` do.
+    """
+    email = user.email if user is not None else User.objects.normalize_email(email)
+    if user is None or not unasked:
+        there = Membership.objects.filter(organization=organization, user__email=email).select_related("user").first()
+        user = there.user if there is not None else None
+    if user is None:
+        return invite(organization=organization, team=team, role=role, email=email, actor=actor)
+    return people.add_membership(organization=organization, team=team, role=role, user=user, actor=actor)
 
 
 @transaction.atomic
@@ -124,17 +152,22 @@ def _accept_with_new_password(token: str, password: str, name: str, actor: Actor
     if not _is_unclaimed(known, invitation):
         raise Refused(_("The account was taken into use meanwhile. Try again."), code="claimed")
     owner = Actor(label=known.email, user_id=known.pk, address=actor.address)
-    people.change_user(user=known, changes={"password": password, **({"name": name} if name else {})}, actor=owner)
+    people.change_own_password(user=known, password=password, name=name, actor=owner)
     return _take(invitation, known, actor)
 
 
 def _is_unclaimed(user: User, invitation: Invitation) -> bool:
-    """Tell whether an account waits for its first password and opens nothing but what the inviting organization gives.
+    """Tell whether an account waits for its first password, and is the inviting organization's to give away.
 
-    Where it belongs elsewhere too, the link of one organization must not give the account to whoever holds it.
+    It is when it belongs there and nowhere else, or when SUPER_ADMIN made the link, who makes such accounts. No other
+    organization's link gives it to whoever holds it, be it the first that invites the address.
     """
-    elsewhere = user.memberships.exclude(organization_id=invitation.organization_id)
-    return user.is_active and not (user.has_usable_password() or user.is_superuser or elsewhere.exists())
+    if user.has_usable_password() or user.is_superuser or not user.is_active:
+        return False
+    inviter = invitation.invited_by
+    if inviter is not None and inviter.is_superuser and inviter.is_active:
+        return True
+    return set(user.memberships.values_list("organization_id", flat=True)) == {invitation.organization_id}
 
 
 def _take(invitation: Invitation, user: User, actor: Actor) -> User:

@@ -58,10 +58,16 @@ def _admit(email: str, actor: Actor) -> None:
         raise
 
 
-def open_login(*, user: User, refresh_id: str, lifetime: timedelta, actor: Actor) -> LoginSession:
-    """Open a login, whose first refresh token has that id."""
+def open_login(
+    *, user: User, refresh_id: str, lifetime: timedelta, actor: Actor, second_factor: bool = False
+) -> LoginSession:
+    """Open a login, whose first refresh token has that id. `second_factor` tells whether it was proven."""
     session = LoginSession(
-        user=user, refresh_id=refresh_id, address=actor.address, auth_hash=user.get_session_auth_hash()
+        user=user,
+        refresh_id=refresh_id,
+        address=actor.address,
+        auth_hash=user.get_session_auth_hash(),
+        second_factor=second_factor,
     )
     session.expires_at = Now() + lifetime
     session.save(force_insert=True)

@@ -14,7 +14,7 @@ from collectors.domain import time_zones
 from collectors.domain.actors import Actor
 from collectors.domain.roles import Role
 from collectors.models import Membership, Organization, Team, User
-from collectors.services import audit, logins, personal_tokens, second_factors
+from collectors.services import audit, logins, offers, personal_tokens, second_factors
 from collectors.services.errors import Conflict, Refused
 
 
@@ -22,6 +22,8 @@ from collectors.services.errors import Conflict, Refused
 def create_organization(*, name: str, actor: Actor, **settings: Any) -> Organization:
     """Create a tenant. `settings` are those of `change_organization`."""
     organization = Organization.objects.create(name=name, **settings)
+    if organization.second_factor_required:
+        second_factors.end_logins_without(organization=organization)
     audit.record(
         actor=actor,
         action="organization.create",
@@ -59,9 +61,10 @@ def change_organization(*, organization: Organization, actor: Actor, **changes: 
 
 @transaction.atomic
 def delete_organization(*, organization: Organization, actor: Actor) -> None:
-    """Remove a tenant that no longer watches anything. Raises `Conflict` while it has databases or collectors."""
+    """Remove a tenant that no longer watches anything, with the roles in it. Raises `Conflict` while it has databases or collectors."""
     if organization.collectors.exists() or organization.databases.exists():
         raise Conflict(_("The organization still has databases or collectors."), code="not_empty")
+    _empty(organization, actor)
     audit.record(
         actor=actor,
         action="organization.delete",
@@ -101,9 +104,10 @@ def rename_team(*, team: Team, name: str, actor: Actor) -> Team:
 
 @transaction.atomic
 def delete_team(*, team: Team, actor: Actor) -> None:
-    """Remove a team that owns nothing. Raises `Conflict` while it has databases or collectors."""
+    """Remove a team that owns nothing, with the roles in it. Raises `Conflict` while it has databases or collectors."""
     if team.collectors.exists() or team.databases.exists():
         raise Conflict(_("The team still has databases or collectors."), code="not_empty")
+    _empty(team, actor)
     audit.record(
         actor=actor, action="team.delete", row=team, organization_id=team.organization_id, before={"name": team.name}
     )
@@ -125,13 +129,33 @@ def create_user(*, email: str, password: str | None, name: str = "", is_superuse
 def change_user(*, user: User, changes: dict[str, Any], actor: Actor) -> User:
     """Change a person's name, address, password or state. A new password or role, or losing the account, ends all logins.
 
-    Personal tokens end with the account, and when somebody else sets the password: then it had been lost.
+    Personal tokens end with the account and with a password. Open invitations and enrolment tokens that the person made end
+    with the account, when somebody else sets the password, since then it had been lost, and with the role of SUPER_ADMIN.
 
-    Raises `Refused` for a bad password, or when nobody would be left to administer the installation.
+    Raises `Refused` for a bad password, for one's own, or when nobody would be left to administer the installation or an
+    organization.
     """
+    if "password" in changes and actor.user_id == user.pk:
+        message = _(
+            "Your own password takes the present one: change it under “Change password”, or by users/me/password."
+        )
+        raise Refused(message, code="own_password", errors={"password": [message]})
+    return _change(user, changes, actor)
+
+
+@transaction.atomic
+def change_own_password(*, user: User, password: str, actor: Actor, name: str = "") -> User:
+    """Set the password of whoever proved the present one, or has none yet; every login and every personal token ends."""
+    return _change(user, {"password": password, **({"name": name} if name else {})}, actor)
+
+
+def _change(user: User, changes: dict[str, Any], actor: Actor) -> User:
     password = changes.pop("password", None)
-    if changes.get("is_active") is False:
+    if changes.get("is_active") is False or changes.get("is_superuser") is False:
         _keep_a_super_admin(user)
+    if changes.get("is_active") is False and user.is_active:
+        for membership in user.memberships.filter(role=Role.ORG_ADMIN).order_by("organization"):
+            _keep_an_admin(membership)
     before = {field: getattr(user, field) for field in changes}
     for field, value in changes.items():
         setattr(user, field, value)
@@ -142,8 +166,11 @@ def change_user(*, user: User, changes: dict[str, Any], actor: Actor) -> User:
         user.save(update_fields=[*changes, *(["password"] if password is not None else [])])
     if password is not None or changes.get("is_active") is False or "is_superuser" in changes:
         logins.end_logins(user=user)
-    if changes.get("is_active") is False or (password is not None and actor.user_id != user.pk):
+    if password is not None or changes.get("is_active") is False:
         personal_tokens.revoke_all(user=user)
+    is_lost = changes.get("is_active") is False or (password is not None and actor.user_id != user.pk)
+    if is_lost or changes.get("is_superuser") is False:
+        offers.withdraw_of(user=user, actor=actor)
     after = {**changes, **({"password": "changed"} if password is not None else {})}
     audit.record(actor=actor, action="user.change", row=user, organization_id=None, before=before, after=after)
     return user
@@ -176,9 +203,10 @@ def change_preferences(*, user: User, name: str, language: str, time_zone: str, 
 
 @transaction.atomic
 def sign_out(*, user: User, actor: Actor) -> None:
-    """End every login and every personal token of somebody, for example when a device was stolen."""
+    """End every login and every personal token of somebody, for example when a device was stolen, and what they made with them."""
     logins.end_logins(user=user)
     personal_tokens.revoke_all(user=user)
+    offers.withdraw_of(user=user, actor=actor)
     audit.record(actor=actor, action="user.sign_out", row=user, organization_id=None)
 
 
@@ -197,18 +225,13 @@ def add_membership(
     team: Team | None,
     role: Role,
     actor: Actor,
-    user: User | None = None,
-    email: str = "",
+    user: User,
 ) -> Membership:
-    """Give somebody a role. An unknown address gets an account without a password; the answer is the same for a known one.
+    """Give somebody a role whom nobody needs to ask: `invitations.give` tells who that is.
 
     Raises `Refused` when role and team do not fit, `Conflict` when the person has a role there already.
     """
     check_fit(organization, team, role)
-    if user is None:
-        user, _is_new = User.objects.get_or_create(
-            email=User.objects.normalize_email(email), defaults={"password": _unusable_password()}
-        )
     with _unique(_("This person has a role there already.")):
         membership = Membership.objects.create(user=user, organization=organization, team=team, role=role)
     if organization.second_factor_required and not second_factors.is_on(user):
@@ -225,7 +248,7 @@ def add_membership(
 
 @transaction.atomic
 def change_membership(*, membership: Membership, role: Role, actor: Actor) -> Membership:
-    """Give a membership another role; the person signs in anew.
+    """Give a membership another role; the person signs in anew. With a lower one goes what they made that lets others in.
 
     Raises `Refused` when the role does not fit, or when nobody would administer the organization.
     """
@@ -238,6 +261,8 @@ def change_membership(*, membership: Membership, role: Role, actor: Actor) -> Me
     membership.role = role
     membership.save(update_fields=["role"])
     logins.end_logins(user=membership.user)
+    if role.rank < Role(before["role"]).rank:
+        offers.withdraw_of(user=membership.user, organization=membership.organization, actor=actor)
     audit.record(
         actor=actor,
         action="membership.change",
@@ -253,15 +278,7 @@ def change_membership(*, membership: Membership, role: Role, actor: Actor) -> Me
 def remove_membership(*, membership: Membership, actor: Actor) -> None:
     """Take a role away; the person signs in anew. Raises `Refused` when nobody would administer the organization."""
     _keep_an_admin(membership)
-    audit.record(
-        actor=actor,
-        action="membership.delete",
-        row=membership,
-        organization_id=membership.organization_id,
-        before={"user": membership.user.email, "team_id": membership.team_id, "role": membership.role},
-    )
-    logins.end_logins(user=membership.user)
-    membership.delete()
+    _end_membership(membership, actor)
 
 
 def check_fit(organization: Organization, team: Team | None, role: Role) -> None:
@@ -281,6 +298,26 @@ def check_fit(organization: Organization, team: Team | None, role: Role) -> None
     if team is not None and team.organization_id != organization.pk:
         message = _("The team is of another organization.")
         raise Refused(message, code="invalid", errors={"team_id": [message]})
+
+
+def _empty(place: Organization | Team, actor: Actor) -> None:
+    """Take away every role in what is about to be removed, and whatever leads into it."""
+    offers.withdraw_in(place, actor=actor)
+    for membership in place.memberships.select_related("user", "organization"):
+        _end_membership(membership, actor)
+
+
+def _end_membership(membership: Membership, actor: Actor) -> None:
+    audit.record(
+        actor=actor,
+        action="membership.delete",
+        row=membership,
+        organization_id=membership.organization_id,
+        before={"user": membership.user.email, "team_id": membership.team_id, "role": membership.role},
+    )
+    logins.end_logins(user=membership.user)
+    offers.withdraw_of(user=membership.user, organization=membership.organization, actor=actor)
+    membership.delete()
 
 
 def _keep_an_admin(membership: Membership) -> None:
@@ -309,9 +346,3 @@ def _unique(message: str) -> Iterator[None]:
             yield
     except IntegrityError as error:
         raise Conflict(message, code="exists") from error
-
-
-def _unusable_password() -> str:
-    user = User()
-    user.set_unusable_password()
-    return user.password

@@ -1,6 +1,7 @@
 """Second factors: set up, asked for, lost. Codes are TOTP (RFC 6238): six digits, 30 seconds, SHA-1 as every app has it."""
 
 import hmac
+import logging
 import time
 from collections.abc import Mapping
 from typing import Any, Final
@@ -17,6 +18,7 @@ from collectors.models import Organization, SecondFactor, User
 from collectors.services import audit, encryption, login_throttles, logins
 from collectors.services.errors import Conflict, Refused, SecondFactorNeeded
 
+_logger = logging.getLogger(__name__)
 # What a session holds once the second factor was proven in it.
 SESSION_KEY: Final = "second_factor"
 ISSUER: Final = "DBPower"
@@ -43,8 +45,8 @@ def is_satisfied(user: User, session: Mapping[str, Any]) -> bool:
     return not User.objects.filter(has_one | Q(Exists(_asking(user))), pk=user.pk).exists()
 
 
-def require(*, user: User, code: str, actor: Actor) -> None:
-    """Ask somebody whose password was right for the code of the second factor.
+def require(*, user: User, code: str, actor: Actor) -> bool:
+    """Ask somebody whose password was right for the code of the second factor; return whether there was one to prove.
 
     Raises `SecondFactorNeeded` when it is missing, wrong or not set up though it must be; `TooManyAttempts`.
     """
@@ -54,9 +56,11 @@ def require(*, user: User, code: str, actor: Actor) -> None:
             raise SecondFactorNeeded(message, code="second_factor_required")
         if not check_code(user=user, code=code, actor=actor):
             raise SecondFactorNeeded("The code is not right.", code="second_factor_wrong")
-    elif is_required(user):
+        return True
+    if is_required(user):
         message = "Your organization asks for a second factor. Sign in to the console and set one up."
         raise SecondFactorNeeded(message, code="second_factor_missing")
+    return False
 
 
 @transaction.atomic
@@ -69,7 +73,7 @@ def begin(*, user: User) -> None:
 
 
 def unconfirmed_secret(*, user: User) -> str | None:
-    """Return the secret, in base 32, that waits for its first code; None when there is none that does."""
+    """Return the secret, in base 32, that waits for its first code; None when there is none that does, or no key opens it."""
     row = SecondFactor.objects.filter(user=user, confirmed_at=None).first()
     return _secret(row) if row is not None else None
 
@@ -121,12 +125,21 @@ def disable(*, user: User, actor: Actor) -> None:
     """Take one's own second factor away. Raises `Refused` when an organization asks for one."""
     if is_required(user):
         raise Refused(_("Your organization asks for a second factor."), code="second_factor_required")
-    reset(user=user, actor=actor)
+    _remove(user, actor)
 
 
 @transaction.atomic
 def reset(*, user: User, actor: Actor) -> bool:
-    """Take somebody's second factor away, who lost it; every login ends. Return whether there was one."""
+    """Take somebody's second factor away, who lost it; every login ends. Return whether there was one.
+
+    Raises `Refused` for one's own: a stolen login must not be enough to be rid of it.
+    """
+    if actor.user_id == user.pk:
+        raise Refused(_("Your own second factor takes a code: switch it off on its page."), code="own_second_factor")
+    return _remove(user, actor)
+
+
+def _remove(user: User, actor: Actor) -> bool:
     removed, _by_table = SecondFactor.objects.filter(user=user).delete()
     if removed:
         logins.end_logins(user=user)
@@ -135,8 +148,9 @@ def reset(*, user: User, actor: Actor) -> bool:
 
 
 def end_logins_without(*, organization: Organization) -> None:
-    """End the logins of members who have no second factor, now that the organization asks for one."""
-    for user in User.objects.filter(memberships__organization=organization).distinct():
+    """End the logins of those whom the organization asks for a second factor from now on, and who have none."""
+    asked = Q(memberships__organization=organization) | Q(is_superuser=True)
+    for user in User.objects.filter(asked).distinct():
         if not is_on(user):
             logins.end_logins(user=user)
 
@@ -170,7 +184,13 @@ def _use(user: User, code: str, actor: Actor) -> bool:
 
 def _use_totp(row: SecondFactor, code: str) -> bool:
     """Use a code of the app up, with the row locked: an older one, or the same again, is not good any more."""
-    totp = pyotp.TOTP(_secret(row))
+    secret = _secret(row)
+    if secret is None:
+        _logger.error(
+            "No encryption key opens the second factor of user %d. Recovery codes still open the account.", row.pk
+        )
+        return False
+    totp = pyotp.TOTP(secret)
     plain = "".join(code.split()).encode()
     now = int(time.time()) // _STEP_SECONDS
     for step in range(now - _STEPS_AROUND, now + _STEPS_AROUND + 1):
@@ -188,20 +208,21 @@ def _give_recovery_codes(row: SecondFactor) -> list[str]:
     return codes
 
 
-def _secret(row: SecondFactor) -> str:
+def _secret(row: SecondFactor) -> str | None:
+    """Return the app's secret; None when no key opens it, or it was moved here from somebody else."""
     content = encryption.unseal(row.secret)
     if content is None or content.get("user_id") != row.user_id:
-        raise Refused(_("No encryption key opens the stored second factor."), code="second_factor_unreadable")
+        return None
     secret: str = content["secret"]
     return secret
 
 
 def _admit(user: User, actor: Actor) -> None:
-    login_throttles.admit(account=_account(user), address=actor.address)
+    login_throttles.admit(account=_account(user), address=actor.address, daily=True)
 
 
 def _take_back(user: User, actor: Actor) -> None:
-    login_throttles.take_back(account=_account(user), address=actor.address)
+    login_throttles.take_back(account=_account(user), address=actor.address, daily=True)
 
 
 def _account(user: User) -> str:

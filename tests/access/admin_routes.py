@@ -5,14 +5,13 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Any
 
-from django.contrib.contenttypes.models import ContentType
 from django.db.models import Model
 from django.urls import URLPattern, URLResolver
 
 from collectors.admin.site import site
 from collectors.domain.roles import Role
 from collectors.domain.sources import Engine
-from collectors.models import Collector, Membership, MonitoredDatabase
+from collectors.models import Membership, MonitoredDatabase
 from collectors.services.collectors import delete_collector
 from collectors.services.invitations import invite
 from tests.access.matrix import ADMIN
@@ -59,12 +58,8 @@ def _templates(patterns: list[URLPattern | URLResolver], before: str = "/") -> I
         if isinstance(pattern, URLResolver):
             yield from _templates(pattern.url_patterns, here)
             continue
-        here = here.replace("<path:content_type_id>", "{type}").replace("<path:object_id>", "{id}")
-        here = (
-            here.replace("^(?P<app_label>collectors)/$", "collectors/")
-            .replace("(?P<url>.*)$", "{url}")
-            .replace("<str:token>", "{token}")
-        )
+        here = here.replace("<path:object_id>", "{id}")
+        here = here.replace("^(?P<app_label>collectors)/$", "collectors/").replace("(?P<url>.*)$", "{url}")
         yield from [here.replace("<slug:name>", name) for name in _actions(here)]
 
 
@@ -90,9 +85,8 @@ class Place:
     def path(self, route: Route, pk: int | None = None) -> str:
         """Return the address, with another id in the place of the row's when one is given."""
         row = self.rows.get(route.model, self.cast.collector)
-        kind = ContentType.objects.get_for_model(Collector).pk
-        filled = route.template.replace("{id}", str(row.pk if pk is None else pk)).replace("{type}", str(kind))
-        return "/admin" + filled.replace("{url}", "no-such-page/").replace("{token}", self.token)
+        filled = route.template.replace("{id}", str(row.pk if pk is None else pk))
+        return "/admin" + filled.replace("{url}", "no-such-page/")
 
     def query(self, route: Route) -> dict[str, Any]:
         """Return what a GET asks beside the address."""
@@ -110,8 +104,8 @@ class Place:
         own = {
             "/preferences/": {"name": "Another name", "language": "it", "time_zone": "Europe/Rome"},
             "/second-factor/": {"begin": "1"},
-            "/tokens/": {"name": "script", "days": "7", "scopes": "read"},
-            "/invitation/{token}/": {"password": PASSWORD},
+            "/tokens/": {"name": "script", "days": "7", "scopes": "read", "password": PASSWORD},
+            "/invitation/": {"token": self.token, "accept": "", "password": PASSWORD},
         }
         if route.template in own:
             return own[route.template]

@@ -13,7 +13,11 @@ from django.utils import timezone
 from collectors.admin.base import ScopedModelAdmin
 from collectors.admin.display import NOTHING
 from collectors.admin.site import site
-from collectors.models import Fingerprint, Statement, User
+from collectors.domain.actors import Actor
+from collectors.domain.commands import CommandType
+from collectors.models import Fingerprint, Membership, Statement, User
+from collectors.services.collectors import change_collector
+from collectors.services.commands import request_command
 from tests.admin.conftest import Rows, Visit
 from tests.cast import Cast
 
@@ -36,7 +40,7 @@ def test_every_table_is_scoped_by_the_base_class() -> None:
     for table in site._registry.values():
         assert isinstance(table, ScopedModelAdmin)
         # The others add to what the base class lets through.
-        adding = {"FingerprintAdmin", "MonitoredDatabaseAdmin", "SlowQueryAdmin"}
+        adding = {"CommandAdmin", "FingerprintAdmin", "MonitoredDatabaseAdmin", "SlowQueryAdmin"}
         assert type(table).get_queryset.__qualname__.split(".")[0] in {"ScopedModelAdmin", *adding}
 
 
@@ -290,3 +294,30 @@ def test_every_table_is_reached_only_when_signed_in(db: None) -> None:
     for model in TABLES:
         response = Client().get(address(model, "changelist"))
         assert response.headers["Location"].startswith("/admin/login/")
+
+
+def test_who_asked_for_a_command_is_named_to_those_who_see_that_person_alone(cast: Cast, visit: Visit) -> None:
+    actor = Actor(label=cast.root.email, user_id=cast.root.pk)
+    command = request_command(collector=cast.collector, command=CommandType.COLLECT, actor=actor)
+    for path in (
+        reverse("admin:collectors_command_changelist"),
+        reverse("admin:collectors_command_change", args=[command.pk]),
+        reverse("admin:collectors_collector_change", args=[cast.collector.pk]),
+    ):
+        shown = visit(cast.bob).get(path).content.decode()
+        assert (cast.root.email in shown, "an administrator" in shown) == (False, True), path
+        assert cast.root.email in visit(cast.root).get(path).content.decode(), path
+
+
+def test_the_home_page_tells_of_ones_acts_what_is_still_ones_to_see(cast: Cast, visit: Visit) -> None:
+    alice = Actor(label=cast.alice.email, user_id=cast.alice.pk)
+    for collector, name in ((cast.collector, "renamed-shop"), (cast.warehouse_collector, "renamed-warehouse")):
+        change_collector(collector=collector, actor=alice, name=name)
+    page = visit(cast.alice).get("/admin/").content
+    assert (b"shop-mysql" in page, b"warehouse-pg" in page) == (True, True)
+    Membership.objects.filter(user=cast.alice).update(team=cast.shop, role="TEAM_LEAD")
+    page = visit(cast.alice).get("/admin/").content
+    assert (b"shop-mysql" in page, b"warehouse-pg" in page) == (True, False)
+    Membership.objects.filter(user=cast.alice).update(role="USER")
+    page = visit(cast.alice).get("/admin/").content
+    assert (b"shop-mysql" in page, b"warehouse-pg" in page) == (False, False)

@@ -141,6 +141,26 @@ def test_super_admin_resets_the_second_factor_of_somebody_who_lost_it(cast: Cast
     assert not second_factors.is_on(cast.bob)
 
 
+def test_super_admin_does_not_reset_the_own_one_without_a_code(cast: Cast) -> None:
+    app = with_second_factor(cast.root)
+    client = with_password(cast.root)
+    client.post(PAGE, {"code": app.code(1)})
+    path = reverse("admin:collectors_user_do", args=[cast.root.pk, "reset_second_factor"])
+    assert b"takes a code" in client.post(path, follow=True).content
+    assert second_factors.is_on(cast.root)
+
+
+def test_where_no_key_opens_the_stored_secret_the_page_still_takes_recovery_codes(cast: Cast) -> None:
+    app = with_second_factor(cast.bob)
+    second_factors.begin(user=cast.carol)
+    SecondFactor.objects.update(secret="garbage")
+    bob, carol = with_password(cast.bob), with_password(cast.carol)
+    assert b"not right" in bob.post(PAGE, {"code": app.code(1)}).content
+    assert bob.post(PAGE, {"code": app.recovery_codes[0]}).status_code == 302
+    assert bob.get("/admin/").status_code == 200
+    assert b"authenticator app" in carol.get(PAGE).content
+
+
 def test_signing_somebody_out_everywhere_ends_sessions_and_tokens(cast: Cast, visit: Visit) -> None:
     bob = visit(cast.bob)
     assert bob.get("/admin/").status_code == 200

@@ -10,14 +10,16 @@ from collectors.models import PersonalToken
 from collectors.services.personal_tokens import create_token
 from tests.admin.conftest import Visit
 from tests.api.callers import bearer
-from tests.cast import SOMEBODY, Cast
+from tests.cast import PASSWORD, SOMEBODY, Cast
 
 pytestmark = pytest.mark.django_db
 
 
 def test_a_token_is_made_and_shown_once_and_works(cast: Cast, visit: Visit) -> None:
     client = visit(cast.carol)
-    answer = client.post(reverse("admin:tokens"), {"name": "nightly", "days": "7", "scopes": ["read"]})
+    answer = client.post(
+        reverse("admin:tokens"), {"name": "nightly", "days": "7", "scopes": ["read"], "password": PASSWORD}
+    )
     assert "no-store" in answer["Cache-Control"]
     (token,) = set(re.findall(r"dbp_[\w-]{43}", answer.content.decode()))
     assert bearer(token).get("teams").status_code == 200
@@ -29,10 +31,12 @@ def test_a_token_is_made_and_shown_once_and_works(cast: Cast, visit: Visit) -> N
 @pytest.mark.parametrize(
     "body",
     [
-        {"name": "", "days": "7", "scopes": ["read"]},
-        {"name": "x", "days": "367", "scopes": ["read"]},
-        {"name": "x", "days": "7", "scopes": []},
-        {"name": "x", "days": "7", "scopes": ["all"]},
+        {"name": "", "days": "7", "scopes": ["read"], "password": PASSWORD},
+        {"name": "x", "days": "367", "scopes": ["read"], "password": PASSWORD},
+        {"name": "x", "days": "7", "scopes": ["read"]},
+        {"name": "x", "days": "7", "scopes": ["read"], "password": "wrong"},
+        {"name": "x", "days": "7", "scopes": [], "password": PASSWORD},
+        {"name": "x", "days": "7", "scopes": ["all"], "password": PASSWORD},
     ],
 )
 def test_a_token_that_cannot_be_is_refused_in_the_form(body: dict[str, object], cast: Cast, visit: Visit) -> None:
@@ -45,7 +49,7 @@ def test_nobody_sees_or_revokes_somebody_elses(who: str, cast: Cast, visit: Visi
     row = create_token(user=cast.carol, name="carols-own", scopes=[TokenScope.READ], days=1, actor=SOMEBODY).row
     client = visit(getattr(cast, who))
     assert b"carols-own" not in client.get(reverse("admin:tokens")).content
-    for wanted in (str(row.pk), "x", "", "9" * 30):
+    for wanted in (str(row.pk), "x", "", "9" * 30, "9" * 5000):
         assert client.post(reverse("admin:tokens"), {"revoke": wanted}).status_code == 404
     row.refresh_from_db()
     assert row.revoked_at is None

@@ -174,7 +174,7 @@ ROUTES = [
     Route("PATCH", "teams/{id}", _name),
     Route("DELETE", "teams/{id}"),
     Route("GET", "tokens"),
-    Route("POST", "tokens", lambda t: {"name": "script", "scopes": ["read"]}),
+    Route("POST", "tokens", lambda t: {"name": "script", "scopes": ["read"], "current_password": PASSWORD}),
     Route("GET", "tokens/{id}"),
     Route("DELETE", "tokens/{id}"),
     Route("GET", "users"),

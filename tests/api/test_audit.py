@@ -8,6 +8,7 @@ from typing import Any
 import pytest
 from django.test import Client
 
+from collectors.domain import limits
 from collectors.models import AuditEntry, Collector
 from collectors.services import audit, audit_chain
 from tests.api.callers import content_of, signed_in
@@ -53,6 +54,35 @@ def test_a_refusal_is_written_once_a_minute_and_no_body_is_in_it(cast: Cast) -> 
         carol.post("users", {"email": "x@example.org", "password": "canary-password"})
     entry = AuditEntry.objects.get(action="access.refused")
     assert "canary" not in str(entry.after)
+
+
+def refusals() -> list[dict[str, Any]]:
+    return list(AuditEntry.objects.filter(action="access.refused").order_by("pk").values_list("after", flat=True))
+
+
+def test_the_same_refusal_spelt_in_many_ways_is_one(cast: Cast) -> None:
+    carol = signed_in(cast.carol)
+    for digits in range(1, 19):
+        for slash in ("", "/", "?x=1"):
+            assert carol.delete(f"teams/{str(cast.shop.pk).zfill(digits)}{slash}").status_code == 403
+    assert len(refusals()) == 1
+    assert carol.patch(f"teams/{cast.shop.pk}", {"name": "x"}).status_code == 403
+    assert len(refusals()) == 2
+
+
+def test_nobody_fills_the_audit_with_refusals_and_that_more_were_left_out_is_told(cast: Cast) -> None:
+    carol, dave = Client(), Client()
+    carol.force_login(cast.carol)
+    dave.force_login(cast.dave)
+    for number in range(60):
+        assert carol.get(f"/admin/collectors/user/{number}x/change/").status_code == 403
+    assert len(refusals()) == 1, "what is no number is all the same"
+    for number in range(60):
+        assert carol.get(f"/admin/collectors/user/{number}/change/").status_code == 403
+    assert len(refusals()) == limits.REFUSALS_WRITTEN_PER_MINUTE + 1
+    assert refusals()[-1] == {"more": "left out for a minute"}
+    assert dave.get("/admin/collectors/team/add/").status_code == 403
+    assert refusals()[-1]["path"] == "/admin/collectors/team/add/"
 
 
 def test_it_is_narrowed_by_time_action_object_and_address(cast: Cast) -> None:
@@ -103,6 +133,30 @@ def test_the_file_holds_what_the_list_holds_and_no_formula(how: str, cast: Cast)
     assert not [cell for line in rows for cell in line.values() if cell.startswith(("=", "+", "-", "@", "\t", "\r"))]
     narrowed = "action=test.line" if how == "api" else "q=test.line"
     assert len(rows_of(client.get(path + narrowed))) == 1
+
+
+@pytest.mark.parametrize(
+    "query",
+    [
+        "organization__id__exact=abc",
+        "organization__id__exact=%00",
+        "created_at__year=99999",
+        "created_at__gte=x",
+        "created_at__month=77&created_at__year=2026",
+        "created_at__day=31&created_at__month=2&created_at__year=2026",
+        "q=%00",
+        "bogus=1",
+        "o=abc",
+        "p=9999",
+    ],
+)
+def test_filters_that_say_nothing_break_neither_the_file_nor_the_list(query: str, cast: Cast) -> None:
+    client = Client()
+    client.force_login(cast.alice)
+    assert client.get(f"/admin/collectors/auditentry/?{query}").status_code < 500
+    answer: Any = client.get(f"/admin/collectors/auditentry/export/?{query}")
+    assert answer.status_code in (200, 302, 400)
+    assert answer.status_code != 200 or b"".join(answer.streaming_content)
 
 
 @pytest.mark.parametrize(("who", "status"), [("bob", 403), ("carol", 403)])

@@ -181,6 +181,12 @@ def test_changing_ones_password_takes_the_present_one(cast: Cast) -> None:
     assert bob.get("teams").status_code == 200
 
 
+def test_super_admin_with_a_stolen_token_changes_no_password_of_the_own_account(cast: Cast) -> None:
+    answer = signed_in(cast.root).patch(f"users/{cast.root.pk}", {"password": "stolen and changed"})
+    assert (answer.status_code, content_of(answer)["code"]) == (400, "own_password")
+    assert User.objects.get(pk=cast.root.pk).check_password(PASSWORD)
+
+
 def test_a_role_that_is_changed_or_taken_away_ends_every_login(cast: Cast) -> None:
     membership = Membership.objects.get(user=cast.bob)
     for change in (

@@ -60,9 +60,9 @@ class Served:
         self.callers = {"root": self.root, "anonymous": {}, "agent": self.agent}
         for name, role in ROLES.items():
             email = f"{name}@example.org"
-            self._post("users", {"email": email, "password": PASSWORD})
+            user = self._post("users", {"email": email, "password": PASSWORD})["id"]
             place = {"organization_id": organization} | ({} if name == "admin" else {"team_id": team})
-            self._post("memberships", {"email": email, "role": role, **place})
+            self._post("memberships", {"user_id": user, "role": role, **place})
             tokens = control_plane.api("POST", "auth/token", {"email": email, "password": PASSWORD}).json()
             self.callers[name] = {"Authorization": f"Bearer {tokens['access']}"}
 

@@ -6,11 +6,13 @@ import pytest
 from django.test import Client
 
 from collectors.models import Invitation, Membership, User
+from collectors.services.invitations import find
 from tests.api.callers import ANYBODY, content_of, is_error, signed_in, tokens
 from tests.cast import PASSWORD, Cast
 
 pytestmark = pytest.mark.django_db
 NEW = "new@example.org"
+PAGE = "/admin/invitation/"
 
 
 def offered(cast: Cast, **body: Any) -> Any:
@@ -19,8 +21,13 @@ def offered(cast: Cast, **body: Any) -> Any:
 
 
 def token_of(answer: Any) -> str:
-    found: str = content_of(answer)["url"].rstrip("/").rpartition("/")[2]
+    found: str = content_of(answer)["url"].rpartition("#")[2]
     return found
+
+
+def opened(client: Client, token: str, **form: str) -> Any:
+    """Post the token to the page, as the script there does with the one behind the `#`."""
+    return client.post(PAGE, {"token": token, **form})
 
 
 def test_the_link_is_in_the_answer_that_made_it_and_opens_a_page(cast: Cast) -> None:
@@ -28,8 +35,10 @@ def test_the_link_is_in_the_answer_that_made_it_and_opens_a_page(cast: Cast) -> 
     assert (answer.status_code, answer["Cache-Control"]) == (201, "no-store")
     content = content_of(answer)
     assert "url" not in content_of(signed_in(cast.alice).get(f"invitations/{content['id']}"))
-    page = Client().get(content["url"])
-    assert (page.status_code, page["Referrer-Policy"]) == (200, "no-referrer")
+    assert content["url"] == f"http://testserver{PAGE}#{token_of(answer)}"
+    assert b"invitation.js" in Client().get(content["url"]).content
+    page = opened(Client(), token_of(answer))
+    assert page.status_code == 200
     assert b"Example GmbH" in page.content
     assert Invitation.objects.get().accepted_at is None
 
@@ -46,40 +55,52 @@ def test_it_is_accepted_without_signing_in_and_the_new_account_works(cast: Cast)
 
 
 def test_it_is_accepted_on_the_page(cast: Cast) -> None:
-    link = content_of(offered(cast))["url"]
+    token = token_of(offered(cast))
     client = Client()
-    assert b"too short" in client.post(link, {"password": "short"}).content
-    done = client.post(link, {"password": PASSWORD}, follow=True)
-    assert b"Welcome" in done.content
-    assert client.get(link).status_code == 404
+    assert b"too short" in opened(client, token, accept="", password="short").content
+    done = opened(client, token, accept="", password=PASSWORD)
+    assert done["Location"] == "/admin/login/"
+    assert b"Welcome" in client.get("/admin/login/").content
+    assert opened(client, token).status_code == 404
     assert client.post("/admin/login/", {"username": NEW, "password": PASSWORD})["Location"] == "/admin/"
 
 
 def test_whoever_is_signed_in_as_the_invited_accepts_without_a_password(cast: Cast) -> None:
-    link = content_of(offered(cast, email="mallory@example.net"))["url"]
+    token = token_of(offered(cast, email="mallory@example.net"))
     client = Client()
     client.force_login(cast.mallory)
-    assert b"id_password" not in client.get(link).content
+    assert b"id_password" not in opened(client, token).content
     assert not Membership.objects.filter(user=cast.mallory, organization=cast.example).exists()
-    assert client.post(link)["Location"] == "/admin/"
+    assert opened(client, token, accept="")["Location"] == "/admin/"
     assert Membership.objects.filter(user=cast.mallory, organization=cast.example).exists()
 
 
 def test_whoever_is_signed_in_as_somebody_else_does_not(cast: Cast) -> None:
-    link = content_of(offered(cast))["url"]
+    token = token_of(offered(cast))
     client = Client()
     client.force_login(cast.mallory)
-    assert b"id_password" in client.post(link).content
+    assert b"id_password" in opened(client, token, accept="").content
     assert not Membership.objects.filter(user=cast.mallory, organization=cast.example).exists()
 
 
-@pytest.mark.parametrize("link", ["x", "a" * 43, "%00", "%ff", "a" * 5000])
-def test_a_link_that_is_none_says_so(link: str, cast: Cast) -> None:
-    for method in ("get", "post"):
-        answer = getattr(Client(), method)(
-            f"/admin/invitation/{link}/", {"password": PASSWORD} if method == "post" else None
-        )
-        assert answer.status_code == 404
+@pytest.mark.parametrize("token", ["x", "a" * 43, "\ud800".encode("utf-8", "replace").decode(), "é" * 50])
+def test_a_link_that_is_none_says_so(token: str, cast: Cast) -> None:
+    for form in ({}, {"accept": "", "password": PASSWORD}):
+        assert opened(Client(), token, **form).status_code == 404
+    for broken in ("", "\0", "a" * 5000):
+        assert opened(Client(), broken, accept="", password=PASSWORD).status_code == 200
+
+
+def test_a_token_is_in_no_log_whatever_is_refused(cast: Cast, caplog: pytest.LogCaptureFixture) -> None:
+    caplog.set_level("DEBUG")
+    token = token_of(offered(cast, email="mallory@example.net"))
+    answers = [opened(Client(), token, accept="", password=f"a wrong phrase {n}") for n in range(11)]
+    answers.append(opened(Client(enforce_csrf_checks=True), token))
+    answers.append(opened(Client(), f"{token}x"))
+    assert [answer.status_code for answer in answers[-3:]] == [429, 403, 404]
+    assert len(caplog.records) >= 3
+    assert token not in caplog.text
+    assert find(token), "it is good still"
 
 
 @pytest.mark.parametrize(

@@ -1,8 +1,10 @@
 """What holds of every route: strangers, ids, slashes, methods. Who may do what is in tests/access."""
 
 import pytest
+from django.test import Client
 
-from tests.api.callers import caller, content_of, is_error, signed_in
+from tests.access.rows import undone
+from tests.api.callers import V1, caller, content_of, is_error, signed_in
 from tests.api.routes import ROUTES, Route, Things
 
 pytestmark = pytest.mark.django_db
@@ -58,3 +60,16 @@ def test_a_changed_role_counts_from_the_next_request(prepared: Things) -> None:
     prepared.cast.carol.memberships.all().delete()
     assert carol.get(path).status_code == 404
     assert content_of(carol.get("databases"))["count"] == 0
+
+
+@pytest.mark.parametrize("who", ["anonymous", "root", "carol"])
+def test_no_method_of_any_address_breaks_for_a_browser(who: str, prepared: Things) -> None:
+    client = Client(headers={"Accept": "text/html"})
+    if who != "anonymous":
+        client.force_login(getattr(prepared.cast, who))
+    for path in sorted({f"{V1}{route.path(prepared.ids)}" for route in ROUTES}):
+        for method in ("GET", "HEAD", "OPTIONS", "POST", "PUT", "PATCH", "DELETE"):
+            body = b"" if method in ("GET", "HEAD", "OPTIONS") else b"{}"
+            with undone():
+                answer = client.generic(method, path, body, "application/json")
+            assert answer.status_code < 500, (method, path)

@@ -4,10 +4,10 @@ import pytest
 from django.test import Client
 
 from collectors.domain.personal_tokens import TokenScope
-from collectors.models import AuditEntry, User
+from collectors.models import AuditEntry, Organization, User
 from collectors.services import people
 from collectors.services.personal_tokens import create_token
-from tests.api.callers import ANYBODY, bearer, content_of, is_error, signed_in
+from tests.api.callers import ANYBODY, bearer, content_of, is_error, signed_in, tokens
 from tests.authenticator import with_second_factor
 from tests.cast import PASSWORD, SOMEBODY, Cast
 
@@ -56,6 +56,29 @@ def test_an_organization_that_asks_for_one_lets_nobody_in_without(cast: Cast) ->
     assert log_in(cast.bob, code=app.code(1)) == (200, "")
     entry = AuditEntry.objects.get(action="organization.change")
     assert (entry.before, entry.after) == ({"second_factor_required": False}, body)
+
+
+@pytest.mark.parametrize("how", ["changed", "created", "stored"])
+def test_super_admins_login_without_one_ends_once_any_organization_asks(how: str, cast: Cast) -> None:
+    pair = tokens(cast.root)
+    if how == "changed":
+        people.change_organization(organization=cast.sample, actor=SOMEBODY, second_factor_required=True)
+    elif how == "created":
+        people.create_organization(name="New", actor=SOMEBODY, second_factor_required=True)
+    else:
+        Organization.objects.filter(pk=cast.sample.pk).update(second_factor_required=True)
+    assert bearer(pair["access"]).get("users").status_code == 401
+    assert ANYBODY.post("auth/token/refresh", {"refresh": pair["refresh"]}).status_code == 401
+    assert bool(cast.root.login_sessions.exists()) == (how == "stored")
+
+
+def test_a_login_with_the_second_factor_goes_on_when_an_organization_asks(cast: Cast) -> None:
+    app = with_second_factor(cast.bob)
+    body = {"email": cast.bob.email, "password": PASSWORD, "code": app.code(1)}
+    pair = content_of(ANYBODY.post("auth/token", body))
+    people.change_organization(organization=cast.example, actor=SOMEBODY, second_factor_required=True)
+    assert bearer(pair["access"]).get("teams").status_code == 200
+    assert ANYBODY.post("auth/token/refresh", {"refresh": pair["refresh"]}).status_code == 200
 
 
 def test_a_script_goes_on_with_its_token(cast: Cast) -> None:

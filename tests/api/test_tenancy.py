@@ -8,7 +8,7 @@ from collectors.domain.roles import Role
 from collectors.models import AuditEntry, Collector, Membership, MonitoredDatabase, SlowQuery, StatusChange, User
 from tests.api.callers import PEOPLE, content_of, signed_in
 from tests.api.routes import ROUTES, Things
-from tests.cast import Cast
+from tests.cast import Cast, person
 from tests.services.uploading import send, slow_log, slow_query
 
 pytestmark = pytest.mark.django_db
@@ -152,7 +152,7 @@ def test_adding_somebody_says_nothing_of_whether_the_address_was_known(cast: Cas
     assert not User.objects.filter(email="x@example.net").exists()
 
 
-def test_somebody_who_is_seen_among_the_users_gets_the_role_at_once(cast: Cast) -> None:
+def test_somebody_who_belongs_to_the_organization_gets_the_role_at_once(cast: Cast) -> None:
     names = {"organization_id": cast.example.pk, "team_id": cast.warehouse.pk, "role": "USER"}
     answer = signed_in(cast.alice).post("memberships", {"email": "BOB@example.org", **names})
     assert (answer.status_code, content_of(answer)["user_id"], content_of(answer)["invitation"]) == (
@@ -160,6 +160,47 @@ def test_somebody_who_is_seen_among_the_users_gets_the_role_at_once(cast: Cast) 
         cast.bob.pk,
         None,
     )
+
+
+def test_an_account_that_somebody_squatted_gets_in_by_its_own_link_alone_whoever_names_it(cast: Cast) -> None:
+    # Mallory took the address by a link of Sample Srl; Alice sees it there among the users.
+    squatted = person("ceo@example.org", Role.USER, cast.sample, cast.foreign)
+    Membership.objects.create(user=cast.alice, organization=cast.sample, team=cast.foreign, role=Role.TEAM_LEAD)
+    names = {"organization_id": cast.example.pk, "role": "ORG_ADMIN"}
+    for caller, named in (
+        ("root", {"email": squatted.email}),
+        ("alice", {"email": squatted.email}),
+        ("alice", {"user_id": squatted.pk}),
+    ):
+        answer = content_of(signed_in(getattr(cast, caller)).post("memberships", {**named, **names}))
+        assert (answer["id"], answer["user_id"], answer["invitation"] is None) == (None, None, False), caller
+    assert not Membership.objects.filter(user=squatted, organization=cast.example).exists()
+    answer = content_of(signed_in(cast.root).post("memberships", {"user_id": squatted.pk, **names}))
+    assert (answer["user_id"], answer["invitation"]) == (squatted.pk, None)
+
+
+def test_who_asked_for_a_command_is_named_to_those_who_see_that_person_alone(cast: Cast) -> None:
+    path = f"collectors/{cast.collector.pk}"
+    for user in (cast.root, cast.alice, cast.bob):
+        signed_in(user).post(f"{path}/collect")
+    asked = {
+        name: [
+            row["requested_by_id"]
+            for row in content_of(signed_in(getattr(cast, name)).get(f"{path}/commands"))["commands"]
+        ]
+        for name in ("root", "alice", "bob")
+    }
+    root, alice, bob = cast.root.pk, cast.alice.pk, cast.bob.pk
+    assert asked == {"root": [bob, alice, root], "alice": [bob, alice, None], "bob": [bob, None, None]}
+    oldest = content_of(signed_in(cast.bob).get(f"{path}/commands"))["commands"][-1]["id"]
+    cancelled = content_of(signed_in(cast.bob).post(f"{path}/commands/{oldest}/cancel"))
+    assert (cancelled["state"], cancelled["requested_by_id"]) == ("cancelled", None)
+
+
+def test_the_state_of_an_account_is_super_admins_to_see(cast: Cast) -> None:
+    path = f"users/{cast.bob.pk}"
+    assert set(content_of(signed_in(cast.alice).get(path))) == {"id", "email", "name"}
+    assert set(content_of(signed_in(cast.root).get(path))) == {"id", "email", "name", "is_active", "created_at"}
 
 
 def test_an_org_admin_can_neither_change_accounts_nor_make_a_super_admin(cast: Cast) -> None:

@@ -1,21 +1,49 @@
 """Personal tokens in the API: never more than the person, never more than the scopes."""
 
+import re
 from typing import Any
 
 import pytest
+from django.db.models import QuerySet
 
+from collectors.domain import limits
 from collectors.domain.personal_tokens import TokenScope
-from collectors.models import AuditEntry, LoginSession, Membership, PersonalToken, User
+from collectors.models import (
+    AuditEntry,
+    Collector,
+    EnrolmentToken,
+    Invitation,
+    LoginSession,
+    Membership,
+    Organization,
+    PersonalToken,
+    SecondFactor,
+    User,
+)
+from collectors.services import people
 from collectors.services.personal_tokens import create_token
 from tests.access.rows import undone
 from tests.api.callers import ANYBODY, Caller, bearer, content_of, is_error, signed_in
 from tests.api.routes import ROUTES, Route, things
-from tests.cast import SOMEBODY, Cast
+from tests.cast import PASSWORD, SOMEBODY, Cast
 
 pytestmark = pytest.mark.django_db
-# What takes own credentials, or changes those of others: a token is not enough.
-WITH_CREDENTIALS = {"users/me/password", "tokens", "tokens/{id}"}
-ACCOUNTS = {"POST users", "PATCH users/{id}"}
+# What makes or changes a credential, or lets somebody in: a token is not enough. Its own list alone is answered, empty.
+BY_LOGIN = {
+    "GET tokens",
+    "POST tokens",
+    "GET tokens/{id}",
+    "DELETE tokens/{id}",
+    "POST users",
+    "PATCH users/{id}",
+    "POST users/me/password",
+    "POST invitations",
+    "POST memberships",
+    "PATCH memberships/{id}",
+    "POST collectors/register",
+    "POST collectors/{id}/rotate-key",
+    "POST enrolment-tokens",
+}
 COMMANDS = {
     "POST collectors/{id}/start",
     "POST collectors/{id}/stop",
@@ -45,18 +73,76 @@ PEOPLES = [route for route in ROUTES if not route.for_agents and not route.templ
 
 @pytest.mark.parametrize("who", ["root", "alice", "bob", "carol"])
 def test_a_token_with_every_scope_does_what_its_person_does_but_for_credentials(who: str, cast: Cast) -> None:
-    routes = [route for route in PEOPLES if route.template not in WITH_CREDENTIALS and str(route) not in ACCOUNTS]
+    routes = [route for route in PEOPLES if str(route) not in BY_LOGIN]
     person = getattr(cast, who)
     assert answers(script(person, *TokenScope), cast, routes) == answers(signed_in(person), cast, routes)
 
 
 def test_no_token_makes_or_changes_a_credential(cast: Cast) -> None:
-    routes = [route for route in PEOPLES if route.template in WITH_CREDENTIALS or str(route) in ACCOUNTS]
     caller = script(cast.root, *TokenScope)
-    found = answers(caller, cast, routes)
-    assert found.pop("GET tokens") == 200
-    assert set(found.values()) <= {403, 404}, found
+    prepared, found = things(cast), {}
+    before = credentials()
+    for route in PEOPLES:
+        with undone():
+            body = route.body(prepared) if route.body else None
+            answer = caller.send(route.method, route.path(prepared.ids), body)
+            found[str(route)] = answer.status_code
+            assert credentials() <= before, route
+            assert not re.search(r"(dbp|enroll|collector_[0-9]+)_[\w-]{43}|/invitation/", answer.content.decode()), (
+                route
+            )
+    assert {name for name, status in found.items() if status in (403, 404)} == BY_LOGIN - {"GET tokens"}
+    assert {found[name] for name in BY_LOGIN} == {200, 403, 404}
     assert content_of(caller.get("tokens"))["count"] == 0
+
+
+def credentials() -> set[tuple[object, ...]]:
+    """Return everything that opens something, or says what it takes to."""
+    columns: list[tuple[Any, list[str]]] = [
+        (User, ["pk", "email", "password", "is_active", "is_superuser"]),
+        (Membership, ["user_id", "organization_id", "team_id", "role"]),
+        (Invitation.objects.open(), ["token_hash"]),
+        (EnrolmentToken.objects.filter(revoked_at=None), ["token_hash", "max_uses", "expires_at"]),
+        (PersonalToken.objects.filter(revoked_at=None), ["token_hash", "scopes", "expires_at"]),
+        (LoginSession, ["pk"]),
+        (SecondFactor, ["pk", "secret", "confirmed_at"]),
+        (Collector.objects.exclude(api_key_hash=""), ["pk", "api_key_hash"]),
+        (Collector.objects.exclude(previous_key_hash=""), ["pk", "previous_key_hash"]),
+    ]
+    found = set()
+    for source, names in columns:
+        rows = source if isinstance(source, QuerySet) else source._default_manager.all()
+        found |= {(rows.model.__name__, *names, *map(str, row)) for row in rows.values_list(*names)}
+    return found
+
+
+def test_a_token_takes_roles_away_and_lowers_them_but_raises_none(cast: Cast) -> None:
+    caller = script(cast.alice, TokenScope.PEOPLE)
+    bob, carol = (Membership.objects.get(user=user) for user in (cast.bob, cast.carol))
+    assert caller.patch(f"memberships/{carol.pk}", {"role": "TEAM_LEAD"}).status_code == 403
+    assert caller.patch(f"memberships/{bob.pk}", {"role": "USER"}).status_code == 200
+    assert caller.delete(f"memberships/{carol.pk}").status_code == 204
+
+
+@pytest.mark.parametrize(
+    "body", [{"second_factor_required": False}, {"history_retention_days": 1}, {"slow_query_retention_days": None}]
+)
+def test_a_token_loosens_nothing_that_an_organization_asks_for_or_keeps(body: dict[str, Any], cast: Cast) -> None:
+    people.change_organization(organization=cast.example, actor=SOMEBODY, second_factor_required=True)
+    path = f"organizations/{cast.example.pk}"
+    for who in (cast.alice, cast.root):
+        caller = script(who, *TokenScope)
+        assert caller.patch(path, {"name": "Another", **body}).status_code == 403
+        assert caller.patch(path, {"name": "Another"}).status_code == 200
+    assert script(cast.root, *TokenScope).post("organizations", {"name": "New", **body}).status_code == 403
+    assert Organization.objects.get(pk=cast.example.pk).second_factor_required
+
+
+def test_a_token_asks_agents_for_new_keys_and_makes_none(cast: Cast) -> None:
+    caller = script(cast.bob, TokenScope.COLLECTORS)
+    path = f"collectors/{cast.collector.pk}/rotate-key"
+    assert (caller.post(path).status_code, caller.post(path, {"by": "hand"}).status_code) == (403, 403)
+    assert caller.post(path, {"by": "agent"}).status_code == 202
 
 
 @pytest.mark.parametrize(("scope", "allowed"), [(TokenScope.READ, set()), (TokenScope.COMMAND, COMMANDS)])
@@ -87,7 +173,21 @@ def test_a_role_that_is_taken_away_is_taken_from_the_token_too(cast: Cast) -> No
 
 
 def created(cast: Cast, **body: Any) -> Any:
-    return signed_in(cast.bob).post("tokens", {"name": "nightly", "scopes": ["read"], **body})
+    return signed_in(cast.bob).post(
+        "tokens", {"name": "nightly", "scopes": ["read"], "current_password": PASSWORD, **body}
+    )
+
+
+def test_a_token_takes_the_present_password_and_guesses_are_counted(cast: Cast) -> None:
+    wrong = created(cast, current_password="wrong")
+    assert (wrong.status_code, list(content_of(wrong)["errors"])) == (400, ["current_password"])
+    bob = signed_in(cast.bob)
+    assert bob.post("tokens", {"name": "x", "scopes": ["read"]}).status_code == 400
+    body = {"name": "x", "scopes": ["read"], "current_password": "wrong"}
+    codes = [bob.post("tokens", body).status_code for _ in range(limits.LOGIN_ATTEMPTS_PER_PAIR + 1)]
+    assert (set(codes[:-1]), codes[-1]) == ({400}, 429)
+    assert bob.post("tokens", {**body, "current_password": PASSWORD}).status_code == 429
+    assert not PersonalToken.objects.exists()
 
 
 def test_a_token_is_in_the_answer_that_made_it_and_nowhere_else(cast: Cast) -> None:

@@ -8,11 +8,13 @@ from django.utils import timezone
 from playwright.sync_api import Page, expect
 
 from collectors.domain import keys
+from collectors.domain.roles import Role
 from collectors.domain.sources import Engine
 from collectors.models import Collector, Command, ControlPlane, Heartbeat, User
+from collectors.services.invitations import invite
 from tests.admin.conftest import Rows, rows_of
 from tests.browser.conftest import Shoot, SignIn
-from tests.cast import Cast, register
+from tests.cast import SOMEBODY, Cast, register
 
 pytestmark = [pytest.mark.browser, pytest.mark.django_db(transaction=True)]
 
@@ -200,3 +202,21 @@ def test_ones_own_password_is_changed(cast: Cast, sign_in: SignIn) -> None:
     page.press("#id_new_password2", "Enter")
     page.wait_for_url("**/password_change/done/")
     assert User.objects.get(pk=cast.carol.pk).check_password("quite another phrase")
+
+
+def test_an_invitation_is_opened_by_what_stands_behind_the_hash_and_taken(
+    cast: Cast, sign_in: SignIn, shoot: Shoot
+) -> None:
+    made = invite(
+        organization=cast.example, team=cast.shop, role=Role.USER, email="mallory@example.net", actor=SOMEBODY
+    )
+    page = sign_in(cast.mallory)
+    asked: list[str] = []
+    page.on("request", lambda request: asked.append(request.url))
+    page.goto(made.link("/admin/invitation/"))
+    expect(page.get_by_text("Example GmbH")).to_be_visible()
+    shoot(page, "invitation")
+    page.get_by_role("button", name="Accept").click()
+    expect(page.get_by_text("You are USER in Shop now.")).to_be_visible()
+    assert asked
+    assert not [url for url in [*asked, page.url] if made.token in url]

@@ -59,8 +59,8 @@ def main() -> None:
         registered = [
             post("collectors/register", {"name": "a", "type": "mysql", "team_id": number}) for number in teams
         ]
-        post("users", {"email": "mallory@example.org", "password": PASSWORD})
-        post("memberships", {"email": "mallory@example.org", "organization_id": organizations[1], "role": "ORG_ADMIN"})
+        user = post("users", {"email": "mallory@example.org", "password": PASSWORD})["id"]
+        post("memberships", {"user_id": user, "organization_id": organizations[1], "role": "ORG_ADMIN"})
         tokens = post("auth/token", {"email": "mallory@example.org", "password": PASSWORD}, {})
         mallory = {"Authorization": f"Bearer {tokens['access']}"}
         own, key = registered[0]["id"], registered[0]["api_key"]

@@ -1,6 +1,7 @@
 """Invitations: one link, one use, and no way into somebody else's account."""
 
 from functools import partial
+from typing import Any
 
 import pytest
 from django.db.models.functions import Now
@@ -12,7 +13,7 @@ from collectors.domain.roles import Role
 from collectors.models import AuditEntry, Invitation, Membership, Organization, Team, User
 from collectors.services import people
 from collectors.services.errors import Conflict, Refused, TooManyAttempts
-from collectors.services.invitations import Invited, accept, accept_as, find, invite, revoke
+from collectors.services.invitations import Invited, accept, accept_as, find, give, invite, revoke
 from tests.cast import PASSWORD, SOMEBODY, Cast
 from tests.threads import at_once
 
@@ -103,7 +104,8 @@ def test_an_account_made_by_one_organizations_link_opens_no_other_organization(c
 
 def test_a_link_gives_nobody_an_account_that_belongs_elsewhere_too(cast: Cast) -> None:
     # Somebody without a password yet, whom a SUPER_ADMIN added to Example GmbH.
-    people.add_membership(organization=cast.example, team=cast.shop, role=Role.USER, email=NEW, actor=SOMEBODY)
+    user = people.create_user(email=NEW, password=None, actor=SOMEBODY)
+    people.add_membership(organization=cast.example, team=cast.shop, role=Role.USER, user=user, actor=SOMEBODY)
     made = invited(cast.sample, None, NEW, Role.ORG_ADMIN)
     with pytest.raises(Refused):
         take(made)
@@ -112,6 +114,32 @@ def test_a_link_gives_nobody_an_account_that_belongs_elsewhere_too(cast: Cast) -
     take(own)
     assert User.objects.get(email=NEW).check_password(PASSWORD)
     assert roles(NEW) == [("Example GmbH", "USER")]
+
+
+def test_a_link_gives_an_account_that_belongs_nowhere_to_nobody_but_whom_super_admin_invites(cast: Cast) -> None:
+    people.create_user(email=NEW, password=None, actor=SOMEBODY)
+    with pytest.raises(Refused, match="not the password"):
+        take(invited(cast.sample, None, NEW, Role.ORG_ADMIN), "the phrase of mallory")
+    assert not User.objects.get(email=NEW).has_usable_password()
+    root = Actor(label=cast.root.email, user_id=cast.root.pk)
+    take(invite(organization=cast.example, team=cast.shop, role=Role.USER, email=NEW, actor=root))
+    assert roles(NEW) == [("Example GmbH", "USER")]
+
+
+def test_a_role_is_given_at_once_to_those_who_belong_there_and_to_whom_super_admin_chooses(cast: Cast) -> None:
+    place: dict[str, Any] = {"organization": cast.example, "team": cast.warehouse, "role": Role.USER, "actor": SOMEBODY}
+    assert isinstance(give(**place, email="BOB@example.org"), Membership)
+    assert isinstance(give(**place, user=cast.carol), Membership)
+    strangers: list[dict[str, Any]] = [
+        {"user": cast.mallory},
+        {"email": "Mallory@example.net"},
+        {"email": NEW},
+        {"email": NEW, "unasked": True},
+    ]
+    for named in strangers:
+        assert isinstance(give(**place, **named), Invited), named
+    assert isinstance(give(**place, user=cast.mallory, unasked=True), Membership)
+    assert not User.objects.filter(email=NEW).exists()
 
 
 def test_passwords_are_not_guessed_by_a_link(cast: Cast) -> None:

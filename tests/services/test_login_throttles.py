@@ -65,7 +65,9 @@ def test_an_account_is_limited_from_all_networks_together_but_not_where_its_owne
     ("one", "other", "same"),
     [
         ("2001:db8:1:2::1", "2001:db8:1:2:ffff::9", True),
-        ("2001:db8:1:2::1", "2001:db8:1:3::1", False),
+        ("2001:db8:1:2::1", "2001:db8:1:3::1", True),
+        ("2001:db8:1:2::1", "2001:db8:2:2::1", False),
+        ("fe80::1%eth0", "fe80::2%eth0", True),
         ("::ffff:192.0.2.1", "192.0.2.1", True),
         ("192.0.2.1", "192.0.2.2", False),
         ("", "not an address", True),
@@ -74,6 +76,47 @@ def test_an_account_is_limited_from_all_networks_together_but_not_where_its_owne
 def test_a_network_is_what_one_subscriber_holds(one: str, other: str, same: bool) -> None:
     attempts(PAIR, address=one)
     assert attempts(1, address=other) == (0 if same else 1)
+
+
+def test_a_subscriber_with_a_whole_48_neither_closes_an_account_nor_tries_all_accounts(few: None) -> None:
+    assert sum(attempts(PAIR, address=f"2001:db8:0:{n:x}::1") for n in range(10)) == PAIR
+    assert attempts(1, address="198.51.100.1") == 1
+
+
+def test_a_subscriber_with_a_whole_48_is_limited_at_all_accounts_together(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setitem(login_throttles._LIMITS, "site", PAIR + 5)
+    tried = [attempts(1, email=f"person{n}@example.org", address=f"2001:db8:0:{n:x}::1") for n in range(PAIR + 9)]
+    assert sum(tried) == PAIR + 5
+
+
+def test_neighbours_in_a_48_lock_nobody_out_where_they_sign_in() -> None:
+    login_throttles.admit(account=ALICE, address="2001:db8:0:1::1")
+    login_throttles.take_back(account=ALICE, address="2001:db8:0:1::1")
+    attempts(PAIR, address="2001:db8:0:2::1")
+    assert attempts(1, address="2001:db8:0:3::1") == 0
+    assert attempts(1, address="2001:db8:0:1::1") == 1
+
+
+def test_an_account_is_tried_only_so_often_in_a_day_but_where_its_owner_signed_in(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setitem(login_throttles._LIMITS, "day", 5)
+    login_throttles.admit(account=ALICE, address=HERE, daily=True)
+    login_throttles.take_back(account=ALICE, address=HERE, daily=True)
+    for number in range(5):
+        login_throttles.admit(account=ALICE, address=f"198.51.100.{number}", daily=True)
+    with pytest.raises(TooManyAttempts) as refused:
+        login_throttles.admit(account=ALICE, address="198.51.100.9", daily=True)
+    assert 86_000 < refused.value.retry_after_seconds <= 86_400
+    login_throttles.admit(account=ALICE, address=HERE, daily=True)
+
+
+def test_attempts_that_are_not_admitted_write_nothing(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setitem(login_throttles._LIMITS, "network", 3)
+    attempts(3)
+    before = list(LoginThrottle.objects.order_by("pk").values())
+    assert sum(attempts(1, email=f"person{n}@example.org") for n in range(20)) == 0
+    assert list(LoginThrottle.objects.order_by("pk").values()) == before
 
 
 def test_a_good_attempt_is_taken_back() -> None:

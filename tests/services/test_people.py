@@ -5,11 +5,13 @@ from typing import Any
 
 import pytest
 
+from collectors.domain.actors import Actor
 from collectors.domain.roles import Role
 from collectors.models import AuditEntry, LoginSession, Membership, Organization, Team, User
 from collectors.services import people
 from collectors.services.errors import Conflict, Refused
-from tests.cast import PASSWORD, SOMEBODY, Cast, person
+from collectors.services.invitations import invite
+from tests.cast import PASSWORD, SOMEBODY, Cast, enrolment_token, person
 from tests.services.test_logins import log_in
 from tests.threads import at_once
 
@@ -52,6 +54,32 @@ def test_an_empty_one_goes_with_its_memberships(cast: Cast) -> None:
     assert not Membership.objects.filter(organization=organization).exists()
     people.delete_organization(organization=organization, actor=SOMEBODY)
     assert AuditEntry.objects.latest("pk").object_label == "Short-lived"
+
+
+@pytest.mark.parametrize("what", ["team", "organization"])
+def test_with_a_team_or_an_organization_go_roles_logins_and_open_invitations_and_each_is_in_the_audit(
+    what: str, cast: Cast
+) -> None:
+    organization = Organization.objects.create(name="Short-lived")
+    team = Team.objects.create(organization=organization, name="T")
+    lead = person("x@example.org", Role.TEAM_LEAD, organization, team)
+    invite(organization=organization, team=team, role=Role.USER, email="y@example.org", actor=SOMEBODY)
+    enrolment_token(team)
+    log_in(lead)
+    before = lead.get_session_auth_hash()
+    if what == "team":
+        people.delete_team(team=team, actor=SOMEBODY)
+    else:
+        people.delete_organization(organization=organization, actor=SOMEBODY)
+    assert not lead.login_sessions.exists()
+    assert User.objects.get(pk=lead.pk).get_session_auth_hash() != before
+    acts = AuditEntry.objects.filter(action__regex="(revoke|delete)$").order_by("pk")
+    assert list(acts.values_list("action", "object_label")) == [
+        ("invitation.revoke", "y@example.org · USER"),
+        ("enrolment_token.revoke", "hosts of T"),
+        ("membership.delete", "x@example.org · TEAM_LEAD"),
+        (f"{what}.delete", "T" if what == "team" else "Short-lived"),
+    ]
 
 
 def test_addresses_are_stored_in_lower_case_and_once(cast: Cast) -> None:
@@ -136,19 +164,11 @@ def test_a_role_and_its_team_must_fit(cast: Cast, role: Role, team: str | None) 
             organization=cast.example,
             team=getattr(cast, team) if team else None,
             role=role,
-            email="new@example.org",
+            user=cast.mallory,
             actor=SOMEBODY,
         )
     assert list(refusal.value.errors) == ["team_id"]
-    assert not User.objects.filter(email="new@example.org").exists()
-
-
-def test_adding_an_unknown_address_makes_an_account_that_nobody_can_sign_in_to(cast: Cast) -> None:
-    added = people.add_membership(
-        organization=cast.example, team=cast.shop, role=Role.USER, email="New@Example.org", actor=SOMEBODY
-    )
-    assert added.user.email == "new@example.org"
-    assert not added.user.has_usable_password()
+    assert membership(cast.mallory).organization == cast.sample
 
 
 def test_a_second_role_in_the_same_place_is_a_conflict(cast: Cast) -> None:
@@ -161,6 +181,43 @@ def test_a_second_role_in_the_same_place_is_a_conflict(cast: Cast) -> None:
     )
 
 
+def test_the_last_super_admin_cannot_be_made_one_no_more(cast: Cast) -> None:
+    with pytest.raises(Refused) as refusal:
+        people.change_user(user=cast.root, changes={"is_superuser": False}, actor=SOMEBODY)
+    assert refusal.value.code == "last_admin"
+    assert User.objects.get(pk=cast.root.pk).is_superuser
+
+
+def test_the_only_administrator_of_an_organization_cannot_be_switched_off(cast: Cast) -> None:
+    with pytest.raises(Refused, match="without an administrator"):
+        people.change_user(user=cast.alice, changes={"is_active": False}, actor=SOMEBODY)
+    assert User.objects.get(pk=cast.alice.pk).is_active
+    person("second@example.org", Role.ORG_ADMIN, cast.example)
+    people.change_user(user=cast.alice, changes={"is_active": False}, actor=SOMEBODY)
+    assert not User.objects.get(pk=cast.alice.pk).is_active
+
+
+def test_ones_own_password_is_not_changed_like_somebody_elses(cast: Cast) -> None:
+    own = Actor(label=cast.root.email, user_id=cast.root.pk)
+    with pytest.raises(Refused) as refusal:
+        people.change_user(user=cast.root, changes={"password": "quite another phrase"}, actor=own)
+    assert refusal.value.code == "own_password"
+    people.change_user(user=cast.root, changes={"name": "Root"}, actor=own)
+    people.change_own_password(user=cast.root, password="quite another phrase", actor=own)
+    assert User.objects.get(pk=cast.root.pk).check_password("quite another phrase")
+
+
+@pytest.mark.django_db(transaction=True)
+def test_two_super_admins_who_demote_each_other_at_once_do_not_both_succeed(cast: Cast) -> None:
+    second = User.objects.create_superuser("second@example.com", PASSWORD)
+    tries = [
+        partial(people.change_user, user=user, changes={"is_superuser": False}, actor=SOMEBODY)
+        for user in (cast.root, second)
+    ]
+    assert len([result for result in at_once(*tries) if isinstance(result, Refused)]) == 1
+    assert User.objects.filter(is_superuser=True).count() == 1
+
+
 @pytest.mark.django_db(transaction=True)
 def test_two_administrators_who_remove_each_other_at_once_do_not_both_succeed(cast: Cast) -> None:
     second = person("second@example.org", Role.ORG_ADMIN, cast.example)
@@ -168,23 +225,3 @@ def test_two_administrators_who_remove_each_other_at_once_do_not_both_succeed(ca
     results = at_once(*[partial(people.remove_membership, membership=row, actor=SOMEBODY) for row in rows])
     assert [type(result) for result in results if result is not None] == [Refused]
     assert Membership.objects.filter(organization=cast.example, role=Role.ORG_ADMIN).count() == 1
-
-
-@pytest.mark.django_db(transaction=True)
-def test_the_same_address_added_at_once_is_one_person(cast: Cast) -> None:
-    teams = [cast.shop, cast.warehouse]
-    results = at_once(
-        *[
-            partial(
-                people.add_membership,
-                organization=cast.example,
-                team=team,
-                role=Role.USER,
-                email="new@example.org",
-                actor=SOMEBODY,
-            )
-            for team in teams
-        ]
-    )
-    assert not [result for result in results if isinstance(result, Exception)], results
-    assert User.objects.filter(email="new@example.org").count() == 1

@@ -8,8 +8,17 @@ from django.utils.html import format_html
 from django.utils.translation import gettext as _
 from django.utils.translation import pgettext
 
-from collectors.access import Principal, visible_to
-from collectors.admin.display import NOTHING, STATE_COLOURS, STATUS_COLOURS, ago, duration, freshness, number
+from collectors.access import Principal, visible_to, with_requesters
+from collectors.admin.display import (
+    NOTHING,
+    STATE_COLOURS,
+    STATUS_COLOURS,
+    ago,
+    duration,
+    freshness,
+    number,
+    requester_of,
+)
 from collectors.domain import limits
 from collectors.domain.leases import HaRole
 from collectors.models import Collector, Command, ControlPlane, StatusChange, labels
@@ -36,8 +45,13 @@ def page_of(collector: Collector, principal: Principal) -> dict[str, Any]:
             for change in visible_to(changes, principal)[:_SHOWN]
         ],
         "commands": [
-            {"row": command, "colour": STATE_COLOURS.get(command.state, "default"), "when": ago(command.created_at)}
-            for command in visible_to(asked, principal)[:_SHOWN]
+            {
+                "row": command,
+                "colour": STATE_COLOURS.get(command.state, "default"),
+                "when": ago(command.created_at),
+                "requester": requester_of(command),
+            }
+            for command in with_requesters(visible_to(asked, principal), principal)[:_SHOWN]
         ],
     }
 

@@ -43,8 +43,22 @@ class AcceptanceForm(forms.Form):
     )
 
 
-def invitation_page(site: Any, request: HttpRequest, token: str) -> HttpResponse:
-    """Show what is offered; accept it. Looking at the page uses nothing up."""
+class LinkForm(forms.Form):
+    """The token at the end of a link. A script fills it in and sends it, so that it stands in no address that is sent."""
+
+    token = forms.CharField(
+        label=_("What stands behind the # of your link"),
+        max_length=200,
+        widget=UnfoldAdminTextInputWidget(attrs={"autocomplete": "off"}),
+    )
+
+
+def invitation_page(site: Any, request: HttpRequest) -> HttpResponse:
+    """Take the token of a link; show what is offered; accept it. Looking at the page uses nothing up."""
+    link = LinkForm(request.POST or None)
+    if not link.is_valid():
+        return _page(site, request, None, link=link)
+    token = link.cleaned_data["token"]
     invitation = invitations.find(token)
     if invitation is None:
         response = _page(site, request, None)
@@ -52,7 +66,7 @@ def invitation_page(site: Any, request: HttpRequest, token: str) -> HttpResponse
         return response
     if _is_invited(request, invitation):
         return _accept_signed_in(site, request, token, invitation)
-    form = AcceptanceForm(request.POST or None)
+    form = AcceptanceForm(request.POST if "accept" in request.POST else None)
     status = 200
     if form.is_valid():
         try:
@@ -65,7 +79,7 @@ def invitation_page(site: Any, request: HttpRequest, token: str) -> HttpResponse
         else:
             messages.success(request, gettext("Welcome. Sign in with your password."))
             return HttpResponseRedirect(reverse("admin:login"))
-    response = _page(site, request, invitation, form=form)
+    response = _page(site, request, invitation, form=form, token=token)
     response.status_code = status
     return response
 
@@ -77,7 +91,7 @@ def invited_page(model_admin: Any, request: HttpRequest, invited: Invited) -> Ht
         "title": gettext("%(email)s is invited") % {"email": invited.row.email},
         "opts": model_admin.opts,
         "invitation": invited.row,
-        "link": request.build_absolute_uri(reverse("admin:invitation", args=[invited.token])),
+        "link": invited.link(request.build_absolute_uri(reverse("admin:invitation"))),
     }
     response = render(request, "admin/dbpower/invited.html", context)
     response["Cache-Control"] = "no-store"
@@ -91,7 +105,7 @@ def _is_invited(request: HttpRequest, invitation: Invitation) -> bool:
 
 def _accept_signed_in(site: Any, request: HttpRequest, token: str, invitation: Invitation) -> HttpResponse:
     form = forms.Form(request.POST or None)
-    if request.method == "POST":
+    if "accept" in request.POST:
         try:
             user = signed_in.user(request)
             invitations.accept_as(token=token, user=user, actor=signed_in.actor(request))
@@ -102,12 +116,9 @@ def _accept_signed_in(site: Any, request: HttpRequest, token: str, invitation: I
             text = gettext("You are %(role)s in %(place)s now.") % {"role": invitation.role, "place": place}
             messages.success(request, text)
         return HttpResponseRedirect(reverse("admin:index"))
-    return _page(site, request, invitation, form=form, signed_in=True)
+    return _page(site, request, invitation, form=form, token=token, signed_in=True)
 
 
 def _page(site: Any, request: HttpRequest, invitation: Invitation | None, **context: Any) -> HttpResponse:
     own = {"title": gettext("Invitation"), "invitation": invitation}
-    response = render(request, _TEMPLATE, {**site.each_context(request), **own, **context})
-    # The address holds the token.
-    response["Referrer-Policy"] = "no-referrer"
-    return response
+    return render(request, _TEMPLATE, {**site.each_context(request), **own, **context})

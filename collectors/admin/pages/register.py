@@ -96,7 +96,7 @@ class RegisterForm(ConnectionForm):
         super().__init__(*args, **kwargs)
         teams = Team.objects.select_related("organization")
         databases = MonitoredDatabase.objects.select_related("team")
-        self.fields["team"].queryset = permitted(teams, principal, Permission.COLLECTOR_MANAGE)  # type: ignore[attr-defined]
+        self.fields["team"].queryset = permitted(teams, principal, Permission.COLLECTOR_KEY)  # type: ignore[attr-defined]
         self.fields["database"].queryset = permitted(  # type: ignore[attr-defined]
             databases, principal, Permission.COLLECTOR_MANAGE
         )

@@ -1,6 +1,6 @@
 """One's own API tokens: made and shown once, listed, revoked."""
 
-from typing import Any, Final, cast
+from typing import Any, Final
 
 from django import forms
 from django.contrib import messages
@@ -9,22 +9,23 @@ from django.shortcuts import get_object_or_404, render
 from django.urls import reverse
 from django.utils.translation import gettext
 from django.utils.translation import gettext_lazy as _
-from unfold.widgets import UnfoldAdminIntegerFieldWidget, UnfoldAdminTextInputWidget
+from unfold.widgets import UnfoldAdminIntegerFieldWidget, UnfoldAdminPasswordWidget, UnfoldAdminTextInputWidget
 
 from collectors.access import visible_to
 from collectors.admin import signed_in
+from collectors.admin.base import MAX_ID_DIGITS
 from collectors.admin.forms import show_refusal
 from collectors.domain import limits
 from collectors.domain.personal_tokens import TokenScope
-from collectors.models import PersonalToken, User
-from collectors.services import personal_tokens
+from collectors.models import PersonalToken
+from collectors.services import logins, personal_tokens
 from collectors.services.errors import Refused
 
 _SCOPES: Final = [
     (TokenScope.READ.value, _("See everything that I see")),
     (TokenScope.COMMAND.value, _("Start and stop collectors, collect now")),
-    (TokenScope.COLLECTORS.value, _("Register, change and remove collectors and databases")),
-    (TokenScope.PEOPLE.value, _("Organizations, teams and memberships")),
+    (TokenScope.COLLECTORS.value, _("Change and remove collectors and databases, ask agents for new keys")),
+    (TokenScope.PEOPLE.value, _("Organizations and teams; take roles away")),
 ]
 
 
@@ -47,6 +48,13 @@ class TokenForm(forms.Form):
     scopes = forms.MultipleChoiceField(
         label=_("What it may do, as far as you may"), choices=_SCOPES, widget=forms.CheckboxSelectMultiple
     )
+    password = forms.CharField(
+        label=_("Your password"),
+        max_length=4096,
+        strip=False,
+        widget=UnfoldAdminPasswordWidget(attrs={"autocomplete": "current-password"}),
+        help_text=_("Asked for again, so that whoever finds you signed in makes no token."),
+    )
 
 
 def tokens_page(site: Any, request: HttpRequest) -> HttpResponse:
@@ -55,7 +63,8 @@ def tokens_page(site: Any, request: HttpRequest) -> HttpResponse:
     actor = signed_in.actor(request)
     if "revoke" in request.POST:
         wanted = request.POST["revoke"]
-        token = get_object_or_404(own, pk=int(wanted) if wanted.isascii() and wanted.isdigit() else 0)
+        known = wanted.isascii() and wanted.isdigit() and len(wanted) <= MAX_ID_DIGITS
+        token = get_object_or_404(own, pk=int(wanted) if known else 0)
         personal_tokens.revoke_token(token=token, actor=actor)
         messages.success(request, gettext("%(token)s is revoked.") % {"token": token.name})
         return HttpResponseRedirect(reverse("admin:tokens"))
@@ -63,9 +72,13 @@ def tokens_page(site: Any, request: HttpRequest) -> HttpResponse:
     created = None
     if form.is_valid():
         chosen = form.cleaned_data
+        user = signed_in.user(request)
         try:
+            if not logins.check_own_password(user=user, password=chosen["password"], actor=actor):
+                message = gettext("This is not your password.")
+                raise Refused(message, code="invalid", errors={"password": [message]})
             created = personal_tokens.create_token(
-                user=cast(User, request.user),
+                user=user,
                 name=chosen["name"],
                 scopes=[TokenScope(scope) for scope in chosen["scopes"]],
                 days=chosen["days"],

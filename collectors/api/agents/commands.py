@@ -8,8 +8,8 @@ from drf_spectacular.utils import extend_schema
 from rest_framework import serializers
 from rest_framework.request import Request
 from rest_framework.response import Response
-from rest_framework.views import APIView
 
+from collectors.api.agents.view import AgentView
 from collectors.api.authentication import CollectorAuthentication, key_refused
 from collectors.domain import limits
 from collectors.domain.commands import CommandState
@@ -44,7 +44,7 @@ class ExecutedSerializer(serializers.Serializer[Command]):
     result = serializers.JSONField(allow_null=True)
 
 
-class ExecuteView(APIView):
+class ExecuteView(AgentView):
     """`POST collectors/{id}/commands/{cmd_id}/execute`."""
 
     authentication_classes = [CollectorAuthentication]

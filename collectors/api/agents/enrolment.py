@@ -7,8 +7,8 @@ from rest_framework import serializers
 from rest_framework.exceptions import AuthenticationFailed
 from rest_framework.request import Request
 from rest_framework.response import Response
-from rest_framework.views import APIView
 
+from collectors.api.agents.view import AgentView
 from collectors.api.base import TenantSerializer
 from collectors.domain import limits
 from collectors.services import enrolments
@@ -39,7 +39,7 @@ class FirstKeySerializer(TenantSerializer):
     sha256 = serializers.RegexField(r"\A[0-9a-f]{64}\Z")
 
 
-class _EnrolmentView(APIView):
+class _EnrolmentView(AgentView):
     """Asks for a token in the body, and refuses every one that is not good alike, with 401."""
 
     authentication_classes: list[type] = []

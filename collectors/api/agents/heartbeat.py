@@ -8,8 +8,8 @@ from rest_framework import serializers
 from rest_framework.exceptions import APIException
 from rest_framework.request import Request
 from rest_framework.response import Response
-from rest_framework.views import APIView
 
+from collectors.api.agents.view import AgentView
 from collectors.api.authentication import CollectorAuthentication, key_refused, presented_key
 from collectors.domain import limits
 from collectors.domain.commands import CommandType
@@ -118,7 +118,7 @@ class HeartbeatAnswerSerializer(serializers.Serializer[Any]):
     server_time = serializers.DateTimeField()
 
 
-class HeartbeatView(APIView):
+class HeartbeatView(AgentView):
     """`POST collectors/{id}/heartbeat`. The key is checked by the statement that records the heartbeat."""
 
     authentication_classes = [CollectorAuthentication]

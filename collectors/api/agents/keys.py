@@ -6,8 +6,8 @@ from drf_spectacular.utils import extend_schema
 from rest_framework import serializers
 from rest_framework.request import Request
 from rest_framework.response import Response
-from rest_framework.views import APIView
 
+from collectors.api.agents.view import AgentView
 from collectors.api.authentication import CollectorAuthentication, key_refused, presented_key
 from collectors.api.base import TenantSerializer
 from collectors.models import Collector
@@ -26,7 +26,7 @@ class TakenKeySerializer(serializers.Serializer[Any]):
     status = serializers.CharField()
 
 
-class KeyView(APIView):
+class KeyView(AgentView):
     """`PUT collectors/{id}/key`."""
 
     authentication_classes = [CollectorAuthentication]

@@ -7,8 +7,8 @@ from drf_spectacular.utils import extend_schema
 from rest_framework import serializers
 from rest_framework.request import Request
 from rest_framework.response import Response
-from rest_framework.views import APIView
 
+from collectors.api.agents.view import AgentView
 from collectors.api.authentication import CollectorAuthentication, key_refused
 from collectors.api.parsing import UploadParser
 from collectors.domain.reading import Invalid
@@ -45,7 +45,7 @@ class TakenSerializer(serializers.Serializer[Any]):
     text_wanted = serializers.ListField(child=serializers.CharField())
 
 
-class BulkView(APIView):
+class BulkView(AgentView):
     """`POST queries/bulk`. The collector comes from the key."""
 
     authentication_classes = [CollectorAuthentication]

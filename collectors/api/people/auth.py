@@ -73,11 +73,13 @@ class TokenView(OpenView):
         if user is None:
             raise AuthenticationFailed("No active account has this e-mail and password.", code="no_active_account")
         try:
-            second_factors.require(user=user, code=body.get("code", ""), actor=actor)
+            proven = second_factors.require(user=user, code=body.get("code", ""), actor=actor)
         except SecondFactorNeeded as needed:
             raise AuthenticationFailed(str(needed), code=needed.code) from needed
         refresh_id = logins.new_refresh_id()
-        session = logins.open_login(user=user, refresh_id=refresh_id, lifetime=_lifetime(), actor=actor)
+        session = logins.open_login(
+            user=user, refresh_id=refresh_id, lifetime=_lifetime(), actor=actor, second_factor=proven
+        )
         return _no_store(_tokens(session, refresh_id))
 
 

@@ -168,7 +168,7 @@ class CollectorViewSet(TenantViewSet[Collector]):
     permissions = {
         "list": Permission.COLLECTOR_VIEW,
         "retrieve": Permission.COLLECTOR_VIEW,
-        "register": Permission.COLLECTOR_MANAGE,
+        "register": Permission.COLLECTOR_KEY,
         "partial_update": Permission.COLLECTOR_MANAGE,
         "destroy": Permission.COLLECTOR_MANAGE,
         "rotate_key": Permission.COLLECTOR_MANAGE,
@@ -194,9 +194,9 @@ class CollectorViewSet(TenantViewSet[Collector]):
     @action(detail=False, methods=["post"])
     def register(self, request: Request) -> Response:
         """Register a collector. The key in the answer is never shown again."""
-        self.require_anywhere(Permission.COLLECTOR_MANAGE)
+        self.require_anywhere(Permission.COLLECTOR_KEY)
         body = self.validated(RegistrationSerializer)
-        self.require(Permission.COLLECTOR_MANAGE, body["team"])
+        self.require(Permission.COLLECTOR_KEY, body["team"])
         registered = collectors.register_collector(
             team=body["team"],
             name=body["name"],
@@ -235,6 +235,7 @@ class CollectorViewSet(TenantViewSet[Collector]):
             collector_keys.request_rotation(collector=collector, actor=self.actor)
             content = {"id": collector.pk, "key_rotation_requested_at": collector.key_rotation_requested_at}
             return Response(content, status=status.HTTP_202_ACCEPTED)
+        self.require(Permission.COLLECTOR_KEY, collector)
         rotated = collectors.rotate_key(collector=collector, actor=self.actor)
         expires_at = rotated.collector.previous_key_expires_at
         return _no_store(

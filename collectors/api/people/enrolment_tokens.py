@@ -57,7 +57,7 @@ class EnrolmentTokenViewSet(TenantViewSet[EnrolmentToken]):
     permissions = {
         "list": Permission.COLLECTOR_VIEW,
         "retrieve": Permission.COLLECTOR_VIEW,
-        "create": Permission.COLLECTOR_MANAGE,
+        "create": Permission.COLLECTOR_KEY,
         "destroy": Permission.COLLECTOR_MANAGE,
     }
 
@@ -65,7 +65,7 @@ class EnrolmentTokenViewSet(TenantViewSet[EnrolmentToken]):
     def create(self, request: Request) -> Response:
         """Make a token. It is in this answer and nowhere else."""
         body = self.validated(NewEnrolmentTokenSerializer)
-        self.require(Permission.COLLECTOR_MANAGE, body["team"])
+        self.require(Permission.COLLECTOR_KEY, body["team"])
         created = enrolments.create_token(
             team=body["team"],
             name=body["name"],

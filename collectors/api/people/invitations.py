@@ -63,7 +63,7 @@ class AcceptedSerializer(serializers.Serializer[Any]):
 
 def link_to(invited: Invited, request: Request) -> str:
     """Return the address that whoever is invited opens."""
-    return request.build_absolute_uri(reverse("admin:invitation", args=[invited.token]))
+    return invited.link(request.build_absolute_uri(reverse("admin:invitation")))
 
 
 class InvitationViewSet(TenantViewSet[Invitation]):
@@ -79,7 +79,7 @@ class InvitationViewSet(TenantViewSet[Invitation]):
     permissions = {
         "list": Permission.MEMBERSHIP_VIEW,
         "retrieve": Permission.MEMBERSHIP_VIEW,
-        "create": Permission.MEMBERSHIP_MANAGE,
+        "create": Permission.MEMBERSHIP_GIVE,
         "destroy": Permission.MEMBERSHIP_MANAGE,
     }
 
@@ -87,7 +87,7 @@ class InvitationViewSet(TenantViewSet[Invitation]):
     def create(self, request: Request) -> Response:
         """Offer a role. The link is in this answer and nowhere else: hand it to the person yourself."""
         body = self.validated(NewInvitationSerializer)
-        self.require(Permission.MEMBERSHIP_MANAGE, body["organization"])
+        self.require(Permission.MEMBERSHIP_GIVE, body["organization"])
         invited = invitations.invite(
             organization=body["organization"],
             team=body.get("team"),

@@ -7,7 +7,6 @@ from rest_framework import serializers, status
 from rest_framework.request import Request
 from rest_framework.response import Response
 
-from collectors.access import visible_to
 from collectors.api.base import ScopedRelatedField, TenantSerializer, TenantViewSet
 from collectors.api.people.invitations import link_to
 from collectors.api.people.users import EmailField
@@ -88,38 +87,32 @@ class MembershipViewSet(TenantViewSet[Membership]):
     permissions = {
         "list": Permission.MEMBERSHIP_VIEW,
         "retrieve": Permission.MEMBERSHIP_VIEW,
-        "create": Permission.MEMBERSHIP_MANAGE,
+        "create": Permission.MEMBERSHIP_GIVE,
         "partial_update": Permission.MEMBERSHIP_MANAGE,
         "destroy": Permission.MEMBERSHIP_MANAGE,
     }
 
     @extend_schema(responses={201: MembershipSerializer})
     def create(self, request: Request) -> Response:
-        """Give somebody a role. An address that the caller knows nobody by is invited instead; the answer holds the link, once."""
+        """Give somebody of the organization a role. Anybody else is invited; the answer holds the link, once.
+
+        SUPER_ADMIN gives it at once to whoever is named by `user_id`.
+        """
         body = self.validated(MembershipSerializer)
-        self.require(Permission.MEMBERSHIP_MANAGE, body["organization"])
-        user, email = body.get("user"), body.get("email", "")
-        if email:
-            user = visible_to(User.objects.filter(email=email), self.principal).first()
-        if user is None and not self.principal.is_superuser:
-            invited = invitations.invite(
-                organization=body["organization"],
-                team=body.get("team"),
-                role=Role(body["role"]),
-                email=email,
-                actor=self.actor,
-            )
-            content = _offered(invited, request)
-            return Response(content, status=status.HTTP_201_CREATED, headers={"Cache-Control": "no-store"})
-        membership = people.add_membership(
+        self.require(Permission.MEMBERSHIP_GIVE, body["organization"])
+        given = invitations.give(
             organization=body["organization"],
             team=body.get("team"),
             role=Role(body["role"]),
-            user=user,
-            email=email,
+            user=body.get("user"),
+            email=body.get("email", ""),
+            unasked=self.principal.is_superuser,
             actor=self.actor,
         )
-        return Response(self.get_serializer(membership).data, status=status.HTTP_201_CREATED)
+        if isinstance(given, Invited):
+            content = _offered(given, request)
+            return Response(content, status=status.HTTP_201_CREATED, headers={"Cache-Control": "no-store"})
+        return Response(self.get_serializer(given).data, status=status.HTTP_201_CREATED)
 
     @extend_schema(request=MembershipChangeSerializer, responses=MembershipSerializer)
     def partial_update(self, request: Request, pk: str) -> Response:
@@ -127,7 +120,10 @@ class MembershipViewSet(TenantViewSet[Membership]):
         membership = self.get_object()
         body = self.validated(MembershipChangeSerializer, partial=True)
         if "role" in body:
-            people.change_membership(membership=membership, role=Role(body["role"]), actor=self.actor)
+            role = Role(body["role"])
+            if role.rank > Role(membership.role).rank:
+                self.require(Permission.MEMBERSHIP_GIVE, membership)
+            people.change_membership(membership=membership, role=role, actor=self.actor)
         return Response(self.get_serializer(membership).data)
 
     def destroy(self, request: Request, pk: str) -> Response:

@@ -1,5 +1,7 @@
 """Organizations."""
 
+from typing import Final
+
 from drf_spectacular.utils import extend_schema
 from rest_framework import serializers, status
 from rest_framework.request import Request
@@ -10,6 +12,9 @@ from collectors.domain import limits
 from collectors.domain.roles import Permission
 from collectors.models import Organization
 from collectors.services import people
+
+# What takes a login to set: a script's token loosens nothing.
+_POLICY: Final = {"second_factor_required", "history_retention_days", "slow_query_retention_days"}
 
 
 class OrganizationSerializer(TenantSerializer):
@@ -48,6 +53,8 @@ class OrganizationViewSet(TenantViewSet[Organization]):
     def create(self, request: Request) -> Response:
         """Create an organization."""
         body = self.validated(OrganizationSerializer)
+        if _POLICY & body.keys():
+            self.require_anywhere(Permission.ORGANIZATION_POLICY)
         organization = people.create_organization(actor=self.actor, **body)
         return Response(self.get_serializer(organization).data, status=status.HTTP_201_CREATED)
 
@@ -55,6 +62,8 @@ class OrganizationViewSet(TenantViewSet[Organization]):
         """Change the name, the retention, or whether members need a second factor."""
         organization = self.get_object()
         body = self.validated(OrganizationSerializer, partial=True)
+        if _POLICY & body.keys():
+            self.require(Permission.ORGANIZATION_POLICY, organization)
         if body:
             people.change_organization(organization=organization, actor=self.actor, **body)
         return Response(self.get_serializer(organization).data)

@@ -12,7 +12,7 @@ from collectors.domain import limits
 from collectors.domain.personal_tokens import TokenScope
 from collectors.domain.roles import Permission
 from collectors.models import PersonalToken, User
-from collectors.services import personal_tokens
+from collectors.services import logins, personal_tokens
 
 
 class PersonalTokenSerializer(TenantSerializer):
@@ -35,6 +35,10 @@ class NewTokenSerializer(PersonalTokenSerializer):
 
     expires_in_days = serializers.IntegerField(
         min_value=1, max_value=limits.MAX_TOKEN_DAYS, default=limits.TOKEN_DAYS, write_only=True
+    )
+
+    current_password = serializers.CharField(
+        max_length=4096, write_only=True, trim_whitespace=False, help_text="A stolen login makes no token for a year."
     )
 
 
@@ -62,10 +66,13 @@ class PersonalTokenViewSet(TenantViewSet[PersonalToken]):
 
     @extend_schema(request=NewTokenSerializer, responses={201: CreatedTokenSerializer})
     def create(self, request: Request) -> Response:
-        """Make a token. It is in this answer and nowhere else."""
+        """Make a token, with the present password. It is in this answer and nowhere else."""
         body = self.validated(NewTokenSerializer)
+        user = cast(User, request.user)
+        if not logins.check_own_password(user=user, password=body["current_password"], actor=self.actor):
+            raise serializers.ValidationError({"current_password": ["This is not the present password."]})
         created = personal_tokens.create_token(
-            user=cast(User, request.user),
+            user=user,
             name=body["name"],
             scopes=[TokenScope(scope) for scope in body["scopes"]],
             days=body["expires_in_days"],
