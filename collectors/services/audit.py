@@ -61,6 +61,12 @@ def record_refusal(*, actor: Actor, method: str, path: str, row: Model | None = 
     )
 
 
+def record_refused_act(*, actor: Actor, action: str, row: Model) -> None:
+    """Write down that an agent, or a host, asked for what its key or token does not permit. Outside of what was rolled back."""
+    if _is_new((action, row.pk, actor.address)):
+        record(actor=actor, action=action, row=row, organization_id=_organization_of(row))
+
+
 def forget_refusals() -> None:
     """Begin anew, as a process that was just started."""
     with _refused_lock:

@@ -1,6 +1,14 @@
 """Why a service refuses. API and admin each say it in their own way."""
 
 
+class KeyRefused(Exception):
+    """The key is not a good one of this collector, or not any more: nobody is told which."""
+
+
+class EnrolmentRefused(Exception):
+    """The enrolment token is unknown, expired, revoked or used up: nobody is told which."""
+
+
 class Refused(Exception):
     """The act breaks a rule. `code` is for programs, the message for people, `errors` names the members at fault."""
 

@@ -56,7 +56,7 @@ def _facts(collector: Collector, now: datetime) -> list[tuple[str, Any]]:
         ("Errors", f"{heartbeat.errors_count:,}"),
         ("Agent", f"{heartbeat.version or NOTHING}, up {duration(timedelta(seconds=heartbeat.uptime_seconds))}"),
         ("Key", _key(collector, now)),
-        ("Key last used", _key_used(collector, now)),
+        ("Key last used", _used(collector, collector.api_key_hash, now)),
         ("Previous key", _previous_key(collector, now)),
         ("Configuration", wanted),
         ("Database", f"{collector.database} ({collector.type})"),
@@ -85,7 +85,8 @@ def _previous_key(collector: Collector, now: datetime) -> str:
     if not collector.previous_key_is_good():
         return "none"
     expires_at = collector.previous_key_expires_at
-    return "good until the new one is used" if expires_at is None else f"still good for {duration(expires_at - now)}"
+    end = "good until the new one is used" if expires_at is None else f"still good for {duration(expires_at - now)}"
+    return f"{end}; last used {_used(collector, collector.previous_key_hash, now)}"
 
 
 def _key(collector: Collector, now: datetime) -> str:
@@ -97,10 +98,10 @@ def _key(collector: Collector, now: datetime) -> str:
     return made if collector.api_key_proven_at else f"{made}, not used yet"
 
 
-def _key_used(collector: Collector, now: datetime) -> str:
-    heartbeat = collector.heartbeat
-    used = ago(heartbeat.last_heartbeat, now=now, never="never")
-    return f"{used}, from {heartbeat.address}" if heartbeat.address else used
+def _used(collector: Collector, key_hash: str, now: datetime) -> str:
+    at, address = collector.heartbeat.use_of(key_hash)
+    used = ago(at, now=now, never="never")
+    return f"{used}, from {address}" if address else used
 
 
 def _trouble(collector: Collector) -> list[dict[str, Any]]:
@@ -118,7 +119,8 @@ def _trouble(collector: Collector) -> list[dict[str, Any]]:
         found.append(
             {
                 "title": "Two agents use this collector's key",
-                "text": "The one that started last collects, the other one is told to wait. Give each agent a collector of its own: "
+                "text": f"The one that started last collects{_from(collector.heartbeat.address)}, the other one"
+                f"{_from(collector.heartbeat.duplicate_address)} is told to wait. Give each agent a collector of its own: "
                 "registered for the same database, they stand in for each other.",
                 "when": ago(noticed),
             }
@@ -131,6 +133,10 @@ def _trouble(collector: Collector) -> list[dict[str, Any]]:
     except Refused as refusal:
         found.append({"title": "The stored connection cannot be read", "text": f"{refusal} Enter it anew below."})
     return found
+
+
+def _from(address: str) -> str:
+    return f" (from {address})" if address else ""
 
 
 def _unreadable(told: Any) -> list[dict[str, Any]]:

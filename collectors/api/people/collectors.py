@@ -138,7 +138,7 @@ class KeySerializer(serializers.Serializer[Any]):
 
     id = serializers.IntegerField()
     api_key = serializers.CharField()
-    previous_key_expires_at = serializers.DateTimeField()
+    previous_key_expires_at = serializers.DateTimeField(allow_null=True)
 
 
 class EmptySerializer(serializers.Serializer[Any]):
