@@ -3,18 +3,24 @@
 from __future__ import annotations
 
 import os
+import stat
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
     from pathlib import Path
 
 
-def write_atomically(path: Path, content: bytes, *, durable: bool = True) -> None:
-    """Write `content` to `path` with mode 0600. `durable` waits for the disk; without it only the rename is atomic."""
+def write_atomically(path: Path, content: bytes, *, durable: bool = True, like: os.stat_result | None = None) -> None:
+    """Write `content` to `path` with mode 0600. `durable` waits for the disk; without it only the rename is atomic.
+
+    `like` is of a file whose owner, group and mode the new one gets, except that others may do nothing with it.
+    """
     temporary = path.with_name(f".{path.name}.{os.getpid()}.tmp")
     descriptor = os.open(temporary, os.O_WRONLY | os.O_CREAT | os.O_TRUNC | os.O_NOFOLLOW, 0o600)
     try:
         with os.fdopen(descriptor, "wb") as file:
+            if like is not None:
+                _make_like(descriptor, like)
             file.write(content)
             if durable:
                 file.flush()
@@ -25,6 +31,14 @@ def write_atomically(path: Path, content: bytes, *, durable: bool = True) -> Non
         raise
     if durable:
         sync_directory(path.parent)
+
+
+def _make_like(descriptor: int, like: os.stat_result) -> None:
+    own = os.fstat(descriptor)
+    if (own.st_uid, own.st_gid) != (like.st_uid, like.st_gid):
+        os.fchown(descriptor, like.st_uid, like.st_gid)
+    # After the owner, whose change may take bits away.
+    os.fchmod(descriptor, stat.S_IMODE(like.st_mode) & 0o770)
 
 
 def sync_directory(directory: Path) -> None:

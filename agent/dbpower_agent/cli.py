@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Final
 from dbpower_agent import __version__
 from dbpower_agent.config import AgentConfig, ConfigError, load_config
 from dbpower_agent.healthcheck import check_health
-from dbpower_agent.logs import configure_logging
+from dbpower_agent.logs import configure_logging, escape_controls
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -125,11 +125,19 @@ def enroll_host(options: argparse.Namespace) -> int:
         return EXIT_BAD_CONFIG
     try:
         path = Path(options.config)
-        number = enroll(path=path, url=url, token=token.strip(), name=options.name, ca=options.ca)
+        enrolled = enroll(
+            path=path,
+            url=url,
+            token=token.strip(),
+            name=options.name,
+            ca=options.ca,
+            allow_insecure_http=options.allow_insecure_http,
+        )
     except (EnrolmentError, BackendUnreachableError, OSError) as error:
-        write(f"enroll: {error}", to_error=True)
+        write(escape_controls(f"enroll: {error}"), to_error=True)
         return EXIT_PROBLEM
-    write(f"This host is collector {number}; its key is in {path}.")
+    how = f" ({enrolled.how})" if enrolled.how else ""
+    write(f"This host is collector {enrolled.collector_id}{how}; its key is in {path}.")
     return EXIT_OK
 
 

@@ -18,9 +18,11 @@ from collectors.domain.keys import ParsedKey, parse_key
 from collectors.domain.personal_tokens import PREFIX
 from collectors.models import Collector, LoginSession, User
 from collectors.services import heartbeats, personal_tokens, second_factors
+from collectors.services.errors import KeyRefused
 
 SESSION_CLAIM = "session_id"
 KEY_NOT_VALID = "key_not_valid"
+ENROLMENT_REFUSED = "enrolment_refused"
 _KEY_HEADER = "HTTP_X_COLLECTOR_API_KEY"
 
 
@@ -68,10 +70,12 @@ class CollectorAuthentication(BaseAuthentication):
         if named is not None and named != str(parsed.collector_id):
             # Another collector's key is not even looked up: nothing is noted of it.
             raise key_refused()
+        address = request.META.get("REMOTE_ADDR", "")
         try:
-            return heartbeats.authenticate(collector_id=parsed.collector_id, key_digest=parsed.digest), None
-        except heartbeats.KeyRefused as error:
+            found = heartbeats.authenticate(collector_id=parsed.collector_id, key_digest=parsed.digest, address=address)
+        except KeyRefused as error:
             raise key_refused() from error
+        return found, None
 
     def authenticate_header(self, request: Request) -> str:
         """Name the scheme, which makes a refusal 401."""
@@ -103,6 +107,11 @@ def presented_key(request: Request) -> ParsedKey:
 def key_refused() -> AuthenticationFailed:
     """Return the refusal of a collector key, whatever is wrong with it."""
     return AuthenticationFailed("The collector key is not valid.", code=KEY_NOT_VALID)
+
+
+def enrolment_refused() -> AuthenticationFailed:
+    """Return the refusal of an enrolment token, whatever is wrong with it."""
+    return AuthenticationFailed("The enrolment token is not good, or not any more.", code=ENROLMENT_REFUSED)
 
 
 def actor_of(request: Request | HttpRequest) -> Actor:

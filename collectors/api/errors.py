@@ -1,7 +1,7 @@
 """One shape for every error: `{"detail": …, "code": …, "errors": {field: […]}}`."""
 
 import logging
-from typing import Any
+from typing import Any, Final
 
 from django.core.exceptions import PermissionDenied
 from django.http import Http404, HttpRequest, JsonResponse
@@ -10,10 +10,12 @@ from rest_framework.request import Request
 from rest_framework.response import Response
 from rest_framework.views import exception_handler
 
-from collectors.api.authentication import KEY_NOT_VALID, actor_of
+from collectors.api.authentication import ENROLMENT_REFUSED, KEY_NOT_VALID, actor_of
 from collectors.services import audit, key_failures
 from collectors.services.errors import Conflict, Refused, TooManyAttempts
 
+# What is presented in the place of an account, by the code of its refusal: as it is called in the audit.
+_PRESENTED: Final = {KEY_NOT_VALID: "collector", ENROLMENT_REFUSED: "enrolment_token"}
 _logger = logging.getLogger(__name__)
 
 
@@ -33,7 +35,7 @@ def handle(exc: Exception, context: dict[str, Any]) -> Response | None:
         exc = exceptions.NotFound()
     elif isinstance(exc, PermissionDenied):
         exc = exceptions.PermissionDenied()
-    if isinstance(exc, exceptions.AuthenticationFailed) and exc.get_codes() == KEY_NOT_VALID:
+    if isinstance(exc, exceptions.AuthenticationFailed) and exc.get_codes() in _PRESENTED:
         limited = _after_too_many_wrong_keys(exc, context["request"])
         if limited is not None:
             return limited
@@ -47,7 +49,8 @@ def handle(exc: Exception, context: dict[str, Any]) -> Response | None:
 
 
 def _after_too_many_wrong_keys(exc: exceptions.AuthenticationFailed, request: Request) -> Response | None:
-    wait = key_failures.note(address=request.META.get("REMOTE_ADDR", ""), path=request.path)
+    presented = _PRESENTED[str(exc.get_codes())]
+    wait = key_failures.note(presented=presented, address=request.META.get("REMOTE_ADDR", ""), path=request.path)
     if wait is None:
         return None
     headers = {"Retry-After": str(wait)}

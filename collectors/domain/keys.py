@@ -7,6 +7,7 @@ import secrets
 from typing import Final, NamedTuple
 
 _TOKEN_BYTES: Final = 32
+_MARK_CHARACTERS: Final = 16
 _KEY: Final = re.compile(r"collector_([1-9][0-9]{0,18})_([A-Za-z0-9_-]{20,128})", re.ASCII)
 
 
@@ -25,6 +26,11 @@ def generate_key(collector_id: int) -> str:
 def digest_of(key: str) -> str:
     """Return the SHA-256 of the whole key as 64 hex digits. A key of 256 random bits needs no salt and no slow hash."""
     return hashlib.sha256(key.encode("utf-8", "surrogateescape")).hexdigest()
+
+
+def mark_of(digest: str) -> str:
+    """Return what tells a collector's keys apart: too little of the digest to find a key by."""
+    return digest[:_MARK_CHARACTERS]
 
 
 def parse_key(key: str) -> ParsedKey | None:

@@ -18,6 +18,7 @@ DUPLICATE_MARGIN_SECONDS: Final = 5
 KEY_OVERLAP_HOURS: Final = 24
 # Of the old key, once the agent has used the one that it made itself.
 KEY_GRACE_SECONDS: Final = 3600
+KEY_USE_RECORDED_SECONDS: Final = 60
 
 # A web process records every WEB_SEEN_SECONDS that it accepts heartbeats; longer than WEB_GAP_SECONDS without such a
 # record means that nobody could have been heard.
@@ -84,6 +85,8 @@ TOKEN_USE_RECORDED_SECONDS: Final = 60
 ENROLMENT_HOURS: Final = 24
 MAX_ENROLMENT_HOURS: Final = 30 * 24
 MAX_ENROLMENTS: Final = 10_000
+# From a host's first step, which makes its collector, to its second, which tells the key.
+FIRST_KEY_HOURS: Final = 24
 # Invitations.
 INVITATION_DAYS: Final = 7
 MAX_INVITATION_DAYS: Final = 30

@@ -52,6 +52,8 @@ class Collector(models.Model):
     # The key before the last rotation, good until its overlap ends; without an end until the present one is proven.
     previous_key_hash = models.CharField(max_length=64, blank=True, editable=False)
     previous_key_expires_at = models.DateTimeField(null=True, editable=False)
+    # Until when a host that enrolled may tell its first key; None once it has, or once anybody else decided about the keys.
+    first_key_until = models.DateTimeField(null=True, editable=False)
     created_at = models.DateTimeField(_("created at"), db_default=Now(), editable=False)
 
     heartbeat: "Heartbeat"
@@ -79,9 +81,16 @@ class Collector(models.Model):
         return keys.matches(key, self.previous_key_hash) and self.previous_key_is_good()
 
     def previous_key_is_good(self) -> bool:
-        """Tell whether there is a previous key that still opens anything."""
-        expires_at = self.previous_key_expires_at
-        return bool(self.previous_key_hash) and (expires_at is None or timezone.now() < expires_at)
+        """Tell whether there is a previous key that still opens anything: by the database's clock, as its end was set."""
+        if not self.previous_key_hash or self.previous_key_expires_at is None:
+            return bool(self.previous_key_hash)
+        same = Collector.objects.filter(pk=self.pk, previous_key_hash=self.previous_key_hash)
+        return same.filter(previous_key_expires_at__gt=Now()).exists()
+
+    def asks_for_new_key(self, key_digest: str) -> bool:
+        """Tell whether the agent is to make a new key, as far as the one that it signs in with may bring a new one in."""
+        may_tell = self.api_key_proven_at is None or self.api_key_hash == key_digest
+        return self.key_rotation_requested_at is not None and may_tell
 
     @property
     def ha_role(self) -> HaRole | None:

@@ -51,7 +51,8 @@ class Enrolment(models.Model):
 
     token = models.ForeignKey(EnrolmentToken, on_delete=models.CASCADE, related_name="enrolments")
     request_id = models.CharField(max_length=32)
-    collector = models.OneToOneField(Collector, on_delete=models.CASCADE, related_name="enrolment")
+    # None once the collector was removed: the same request makes no second one.
+    collector = models.OneToOneField(Collector, on_delete=models.SET_NULL, null=True, related_name="enrolment")
 
     class Meta:
         db_table = "enrolments"

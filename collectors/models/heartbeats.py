@@ -1,11 +1,13 @@
 """Each collector's one hot row."""
 
+from datetime import datetime
 from typing import ClassVar
 
 from django.db import models
 from django.db.models.functions import Now
 from django.utils.translation import gettext_lazy as _
 
+from collectors.domain.keys import mark_of
 from collectors.domain.liveness import Status
 from collectors.models.collectors import Collector
 
@@ -33,8 +35,16 @@ class Heartbeat(models.Model):
     instance_since = models.DateTimeField(null=True)
     # Where the last heartbeat came from.
     address = models.CharField(max_length=45, blank=True)
-    # When a second agent with the same key was last noticed.
+    # When a second agent with the same key was last noticed, and the address of the one that is told to wait.
     duplicate_seen_at = models.DateTimeField(null=True)
+    duplicate_address = models.CharField(max_length=45, blank=True)
+    # The key that was used last and the one used before it (see `keys.mark_of`): each with its last use.
+    key_mark = models.CharField(max_length=16, blank=True)
+    key_used_at = models.DateTimeField(null=True)
+    key_address = models.CharField(max_length=45, blank=True)
+    other_key_mark = models.CharField(max_length=16, blank=True)
+    other_key_used_at = models.DateTimeField(null=True)
+    other_key_address = models.CharField(max_length=45, blank=True)
     version = models.CharField(_("version"), max_length=32, blank=True)
     config_version = models.PositiveIntegerField(null=True)
     # Totals over all agent processes, and what the present process last reported of its own.
@@ -60,3 +70,12 @@ class Heartbeat(models.Model):
 
     def __str__(self) -> str:
         return f"{self.status}"
+
+    def use_of(self, key_hash: str) -> tuple[datetime | None, str]:
+        """Return when the key of that hash was last used, to the minute, and from which address; None if it never was."""
+        mark = mark_of(key_hash)
+        if mark and mark == self.key_mark:
+            return self.key_used_at, self.key_address
+        if mark and mark == self.other_key_mark:
+            return self.other_key_used_at, self.other_key_address
+        return None, ""

@@ -22,7 +22,7 @@ _REFUSALS_PER_PERSON: Final = limits.REFUSALS_WRITTEN_PER_MINUTE
 _REFUSALS_KEPT: Final = 10_000
 _NUMBER: Final = re.compile(r"[0-9]{1,18}", re.ASCII)
 _refused: OrderedDict[tuple[Any, ...], float] = OrderedDict()
-_written: OrderedDict[int | None, tuple[float, int]] = OrderedDict()
+_written: OrderedDict[Any, tuple[float, int]] = OrderedDict()
 _refused_lock = threading.Lock()
 
 
@@ -78,6 +78,12 @@ def record_refusal(
     )
 
 
+def record_refused_act(*, actor: Actor, action: str, row: Model) -> None:
+    """Write down that an agent, or a host, asked for what its key or token does not permit. Outside of what was rolled back."""
+    if _allowed((action, row.pk), (action, row.pk, actor.address)):
+        record(actor=actor, action=action, row=row, organization_id=_organization_of(row))
+
+
 def forget_refusals() -> None:
     """Begin anew, as a process that was just started."""
     with _refused_lock:
@@ -91,19 +97,19 @@ def _label_of(row: Model) -> str:
         return str(row)[:254]
 
 
-def _allowed(user_id: int | None, refusal: tuple[Any, ...]) -> bool | None:
+def _allowed(who: Any, refusal: tuple[Any, ...]) -> bool | None:
     """Return whether a refusal is to be written: True; False for that it and more are left out; None for nothing at all."""
     now = time.monotonic()
     with _refused_lock:
         last = _refused.get(refusal)
         if last is not None and now - last < _REFUSAL_SECONDS:
             return None
-        began, written = _written.get(user_id, (now, 0))
+        began, written = _written.get(who, (now, 0))
         if now - began >= _REFUSAL_SECONDS:
             began, written = now, 0
         if written > _REFUSALS_PER_PERSON:
             return None
-        _keep(_written, user_id, (began, written + 1))
+        _keep(_written, who, (began, written + 1))
         if written == _REFUSALS_PER_PERSON:
             return False
         _keep(_refused, refusal, now)

@@ -4,16 +4,15 @@ At 100,000 agents this is nearly all the work there is. Its WHERE holds every co
 is, the agent process is the known one, and the key is valid; when it matches no row, the caller decides with the lock held.
 """
 
-import hmac
 import json
 from dataclasses import dataclass
 from typing import Any, Final
 
 from django.db import connection
 
-from collectors.domain import commands, liveness
+from collectors.domain import commands, limits, liveness
 from collectors.domain.heartbeats import Report
-from collectors.models import Collector
+from collectors.domain.keys import mark_of
 
 _STATEMENT: Final = """
 UPDATE collector_heartbeats SET
@@ -31,7 +30,14 @@ UPDATE collector_heartbeats SET
     version = CASE WHEN %(version)s = '' THEN version ELSE %(version)s END,
     source = COALESCE({source}, source),
     spool = COALESCE({spool}, spool),
-    stopping = %(stopping)s
+    stopping = %(stopping)s,
+    key_used_at = CASE WHEN key_mark = %(mark)s AND key_address = %(address)s AND key_used_at > {long_ago} THEN key_used_at
+        ELSE {now} END,
+    key_mark = %(mark)s,
+    key_address = %(address)s,
+    other_key_mark = CASE WHEN key_mark = %(mark)s THEN other_key_mark ELSE key_mark END,
+    other_key_used_at = CASE WHEN key_mark = %(mark)s THEN other_key_used_at ELSE key_used_at END,
+    other_key_address = CASE WHEN key_mark = %(mark)s THEN other_key_address ELSE key_address END
 WHERE collector_id = %(id)s AND instance = %(instance)s AND epoch > 0 AND status IN ({settled})
   AND EXISTS (SELECT 1 FROM collectors WHERE id = %(id)s AND (api_key_hash = %(digest)s AND api_key_proven_at IS NOT NULL
       OR (previous_key_hash = %(digest)s AND (previous_key_expires_at IS NULL OR previous_key_expires_at > {now}))))
@@ -39,7 +45,8 @@ RETURNING epoch,
     (SELECT auto_collect FROM collectors WHERE id = %(id)s),
     (SELECT collection_interval_minutes FROM collectors WHERE id = %(id)s),
     (SELECT config_version FROM collectors WHERE id = %(id)s),
-    (SELECT key_rotation_requested_at IS NOT NULL FROM collectors WHERE id = %(id)s),
+    (SELECT key_rotation_requested_at IS NOT NULL AND (api_key_proven_at IS NULL OR api_key_hash = %(digest)s)
+        FROM collectors WHERE id = %(id)s),
     EXISTS (SELECT 1 FROM collector_leases WHERE holder_id = %(id)s),
     EXISTS (SELECT 1 FROM collector_commands WHERE collector_id = %(id)s AND state IN ({open}) AND expires_at > {now})
 """
@@ -48,12 +55,14 @@ _ADDED: Final = "CASE WHEN %({new})s >= {last} THEN %({new})s - {last} WHEN %(na
 _DIALECTS: Final = {
     "postgresql": {
         "now": "statement_timestamp()",
+        "long_ago": f"statement_timestamp() - interval '{limits.KEY_USE_RECORDED_SECONDS} seconds'",
         "last_collection": "statement_timestamp() - CAST(%(collection_age)s AS double precision) * interval '1 second'",
         "source": "CAST(%(source)s AS jsonb)",
         "spool": "CAST(%(spool)s AS jsonb)",
     },
     "sqlite": {
         "now": "strftime('%%Y-%%m-%%d %%H:%%M:%%f', 'now')",
+        "long_ago": f"strftime('%%Y-%%m-%%d %%H:%%M:%%f', 'now', '-{limits.KEY_USE_RECORDED_SECONDS} seconds')",
         "last_collection": "strftime('%%Y-%%m-%%d %%H:%%M:%%f', 'now', '-' || %(collection_age)s || ' seconds')",
         "source": "%(source)s",
         "spool": "%(spool)s",
@@ -97,16 +106,6 @@ def write(*, collector_id: int, key_digest: str, report: Report) -> Written | No
     )
 
 
-def key_is_valid(collector: Collector, key_digest: str) -> bool:
-    """Tell whether the digest is that of the collector's present key, or of its previous one within the overlap."""
-    if not key_digest:
-        # A revoked key has no hash.
-        return False
-    if hmac.compare_digest(collector.api_key_hash, key_digest):
-        return True
-    return hmac.compare_digest(collector.previous_key_hash, key_digest) and collector.previous_key_is_good()
-
-
 def _statement(settled: tuple[liveness.Status, ...]) -> str:
     return _STATEMENT.format(
         **_DIALECTS[connection.vendor],
@@ -121,6 +120,7 @@ def _parameters(collector_id: int, key_digest: str, report: Report) -> dict[str,
     return {
         "id": collector_id,
         "digest": key_digest,
+        "mark": mark_of(key_digest),
         "instance": report.instance,
         "named": bool(report.instance),
         "queries": report.queries_collected,

@@ -182,13 +182,14 @@ def _announce_config(collector: Collector, actor: Actor) -> Command:
 def rotate_key(
     *, collector: Collector, actor: Actor, overlap: timedelta = timedelta(hours=limits.KEY_OVERLAP_HOURS)
 ) -> Registered:
-    """Give the collector a new key, returned once. The present key stays valid for `overlap`; an older one ends now.
+    """Give the collector a new key, returned once. The key that is in use stays valid for `overlap`; others end now.
 
-    Where the present one is the agent's own and was never used, the agent may not have it: the one before stays in its place.
+    While the present key was never used and the one before it is still good, that one is the one in use: nobody may have
+    the present one. So a new key whose answer was lost can be made again.
     """
     locked = Collector.objects.select_for_update().get(pk=collector.pk)
-    is_awaited = bool(locked.previous_key_hash) and locked.previous_key_expires_at is None
-    previous = locked.previous_key_hash if is_awaited else locked.api_key_hash
+    is_unproven = locked.api_key_proven_at is None and locked.previous_key_is_good()
+    previous = locked.previous_key_hash if is_unproven else locked.api_key_hash
     api_key = locked.generate_api_key()
     Collector.objects.filter(pk=locked.pk).update(
         api_key_hash=locked.api_key_hash,
@@ -196,7 +197,8 @@ def rotate_key(
         api_key_proven_at=None,
         key_rotation_requested_at=None,
         previous_key_hash=previous,
-        previous_key_expires_at=Now() + overlap,
+        previous_key_expires_at=Now() + overlap if previous else None,
+        first_key_until=None,
     )
     audit.record(
         actor=actor,

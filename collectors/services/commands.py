@@ -14,7 +14,7 @@ from collectors.domain.commands import CommandState, CommandType
 from collectors.domain.liveness import Cause, Status
 from collectors.models import Collector, Command, Heartbeat, labels
 from collectors.models.commands import CommandQuerySet
-from collectors.services import audit
+from collectors.services import audit, collector_keys
 from collectors.services.errors import Conflict
 from collectors.services.heartbeats import record_flip
 
@@ -74,11 +74,13 @@ def cancel_command(*, command: Command, actor: Actor) -> Command:
 
 
 @transaction.atomic
-def report_execution(*, collector: Collector, command_id: int, success: bool, result: Any) -> Command:
+def report_execution(*, collector: Collector, key_digest: str, command_id: int, success: bool, result: Any) -> Command:
     """Store an agent's report. The same report again changes nothing.
 
-    Raises `Command.DoesNotExist` for a command that is not the collector's, `Conflict` when the command ended otherwise.
+    Raises `KeyRefused` when the key has ended while the body came in, `Command.DoesNotExist` for a command that is not the
+    collector's, `Conflict` when the command ended otherwise.
     """
+    collector_keys.holder_of(collector_id=collector.pk, key_digest=key_digest)
     command = Command.objects.get(pk=command_id, collector=collector)
     state = commands.outcome(success=success)
     taken = (

@@ -2,23 +2,26 @@
 
 First a host gets a collector, by a request id of its own choice: the same id again is the same collector. Then it makes its
 key, keeps it, and sends the hash. So the key never travels, and whatever dies or is lost, a host has one collector, and one
-use of the token is counted.
+use of the token is counted. The second step is taken once, within a day of the first, and never after somebody decided about
+the collector's keys otherwise: what was revoked, only a key made by hand revives.
 """
 
 from datetime import timedelta
-from typing import NamedTuple
+from typing import Final, NamedTuple
 
 from django.db import transaction
 from django.db.models import F
 from django.db.models.functions import Now
 
-from collectors.domain import enrolment_tokens
+from collectors.domain import enrolment_tokens, limits
 from collectors.domain.actors import Actor
 from collectors.domain.sources import Engine
 from collectors.models import Collector, Enrolment, EnrolmentToken, Team
 from collectors.services import audit
 from collectors.services.collectors import create_collector
-from collectors.services.errors import Conflict
+from collectors.services.errors import Conflict, EnrolmentRefused
+
+_FIRST_KEY_AFTER_AT_MOST: Final = timedelta(hours=limits.FIRST_KEY_HOURS)
 
 
 class Created(NamedTuple):
@@ -26,10 +29,6 @@ class Created(NamedTuple):
 
     row: EnrolmentToken
     token: str
-
-
-class EnrolmentRefused(Exception):
-    """The token is unknown, expired, revoked or used up: nobody is told which."""
 
 
 @transaction.atomic
@@ -72,37 +71,61 @@ def revoke_token(*, token: EnrolmentToken, actor: Actor) -> None:
 
 @transaction.atomic
 def enrol(*, token: str, request_id: str, name: str, address: str) -> Collector:
-    """Return the collector of the request, made now unless the same request made it before. Raises `EnrolmentRefused`."""
+    """Return the collector of the request, made now unless the same request made it before.
+
+    Raises `EnrolmentRefused`, and `Conflict` when the request's collector was removed since.
+    """
     row = _locked(token)
     known = Enrolment.objects.filter(token=row, request_id=request_id).select_related("collector").first()
     if known is not None:
-        return known.collector
+        return _collector_of(known)
     used = EnrolmentToken.objects.filter(pk=row.pk, uses__lt=F("max_uses"), expires_at__gt=Now())
     if not used.update(uses=F("uses") + 1):
         raise EnrolmentRefused
-    actor = Actor(label=f"enrolment token {row.name}"[:254], address=address)
-    collector = create_collector(team=row.team, name=name, engine=Engine(row.type), actor=actor)
+    collector = create_collector(team=row.team, name=name, engine=Engine(row.type), actor=_actor(row, address))
+    Collector.objects.filter(pk=collector.pk).update(first_key_until=Now() + _FIRST_KEY_AFTER_AT_MOST)
     Enrolment.objects.create(token=row, request_id=request_id, collector=collector)
     return collector
 
 
 @transaction.atomic
-def take_first_key(*, token: str, request_id: str, digest: str) -> Collector:
+def take_first_key(*, token: str, request_id: str, digest: str, address: str = "") -> Collector:
     """Take the hash of the key that the host made; return its collector. The same again changes nothing.
 
-    Raises `EnrolmentRefused`, and `Conflict` when the collector has another key by now.
+    Raises `EnrolmentRefused`, and `Conflict` when the collector was removed, when somebody else decided about its keys by
+    now, or when the host took too long.
     """
     row = _locked(token)
     known = Enrolment.objects.filter(token=row, request_id=request_id).first()
     if known is None:
         raise EnrolmentRefused
-    collector = Collector.objects.select_for_update().get(pk=known.collector_id)
+    found = _collector_of(known)
+    collector = Collector.objects.select_for_update().get(pk=found.pk)
     if collector.api_key_hash == digest:
         return collector
-    if collector.api_key_hash or collector.api_key_proven_at is not None:
-        raise Conflict("The collector has a key already.", code="has_key")
-    Collector.objects.filter(pk=collector.pk).update(api_key_hash=digest, api_key_created_at=Now())
+    if collector.first_key_until is None:
+        raise Conflict("The collector has, or had, another key.", code="has_key")
+    in_time = Collector.objects.filter(pk=collector.pk, first_key_until__gt=Now())
+    if not in_time.update(api_key_hash=digest, api_key_created_at=Now(), first_key_until=None):
+        raise Conflict(f"The key came more than {limits.FIRST_KEY_HOURS} hours after the collector.", code="too_late")
+    audit.record(
+        actor=_actor(row, address),
+        action="collector.first_key",
+        row=collector,
+        organization_id=collector.organization_id,
+        after={"made_by": "agent"},
+    )
     return collector
+
+
+def _collector_of(enrolment: Enrolment) -> Collector:
+    if enrolment.collector is None:
+        raise Conflict("The collector of this request was removed.", code="removed")
+    return enrolment.collector
+
+
+def _actor(token: EnrolmentToken, address: str) -> Actor:
+    return Actor(label=f"enrolment token {token.name}"[:254], address=address)
 
 
 def _locked(token: str) -> EnrolmentToken:

@@ -6,6 +6,14 @@ What the console may show is made where it is raised, in the language of the req
 from django.utils.translation import ngettext
 
 
+class KeyRefused(Exception):
+    """The key is not a good one of this collector, or not any more: nobody is told which."""
+
+
+class EnrolmentRefused(Exception):
+    """The enrolment token is unknown, expired, revoked or used up: nobody is told which."""
+
+
 class Refused(Exception):
     """The act breaks a rule. `code` is for programs, the message for people, `errors` names the members at fault."""
 

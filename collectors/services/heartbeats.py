@@ -17,7 +17,7 @@ from collectors.domain.heartbeats import Report, increase
 from collectors.domain.liveness import Beat, Cause, Status
 from collectors.models import Collector, Command, Heartbeat, Lease, StatusChange
 from collectors.services import beat_sql, collector_keys, configs, leases
-from collectors.services.errors import Refused
+from collectors.services.errors import KeyRefused, Refused
 
 _logger = logging.getLogger(__name__)
 
@@ -45,10 +45,6 @@ class Answer:
     commands: list[DeliveredCommand]
 
 
-class KeyRefused(Exception):
-    """The key is not a valid one of this collector."""
-
-
 def record(*, collector_id: int, key_digest: str, report: Report) -> Answer:
     """Record a heartbeat and return what the agent is to do. Raises `KeyRefused`.
 
@@ -59,7 +55,7 @@ def record(*, collector_id: int, key_digest: str, report: Report) -> Answer:
     beat = beat_sql.write(collector_id=collector_id, key_digest=key_digest, report=report)
     if beat is None:
         # Apart from what follows: it may write to the collector's row, which everybody else locks after the heartbeat's.
-        authenticate(collector_id=collector_id, key_digest=key_digest)
+        authenticate(collector_id=collector_id, key_digest=key_digest, address=report.address)
         beat = _record_change(collector_id=collector_id, key_digest=key_digest, report=report)
     if not (beat.holds_lease or beat.is_superseded or report.stopping):
         readable = None if report.source is None else report.source.get("readable")
@@ -77,28 +73,32 @@ def record(*, collector_id: int, key_digest: str, report: Report) -> Answer:
     )
 
 
-def authenticate(*, collector_id: int, key_digest: str) -> Collector:
-    """Return the collector whose present or previous key has that digest. Raises `KeyRefused`, the same for every reason."""
-    collector = Collector.objects.filter(pk=collector_id).first()
-    if collector is None or not beat_sql.key_is_valid(collector, key_digest):
-        raise KeyRefused
+def authenticate(*, collector_id: int, key_digest: str, address: str = "") -> Collector:
+    """Return the collector whose present or previous key has that digest, and note the key's use.
+
+    Raises `KeyRefused`, the same for every reason.
+    """
+    collector = collector_keys.holder_of(collector_id=collector_id, key_digest=key_digest)
     if collector.api_key_proven_at is None and collector.api_key_hash == key_digest:
         collector_keys.prove(collector=collector)
+    collector_keys.note_use(collector=collector, key_digest=key_digest, address=address)
     return collector
 
 
 @transaction.atomic
 def _record_change(*, collector_id: int, key_digest: str, report: Report) -> beat_sql.Written:
-    collector = authenticate(collector_id=collector_id, key_digest=key_digest)
+    collector = collector_keys.holder_of(collector_id=collector_id, key_digest=key_digest)
     heartbeat = Heartbeat.objects.select_for_update().filter(pk=collector_id).first()
     if heartbeat is None:
         # Removed between the two statements.
         raise KeyRefused
     is_superseded = _is_superseded(heartbeat, report)
     if _is_duplicate(heartbeat, report, is_superseded=is_superseded):
-        Heartbeat.objects.filter(pk=collector_id).update(duplicate_seen_at=Now())
+        waiting = report.address if is_superseded else heartbeat.address
+        Heartbeat.objects.filter(pk=collector_id).update(duplicate_seen_at=Now(), duplicate_address=waiting)
+    rotate_key = collector.asks_for_new_key(key_digest)
     if is_superseded:
-        return _written(collector, epoch=heartbeat.epoch, is_superseded=True)
+        return _written(collector, rotate_key=rotate_key, epoch=heartbeat.epoch, is_superseded=True)
     old_status = Status(heartbeat.status)
     open_commands = Command.objects.filter(collector_id=collector_id).deliverable()
     new_status = liveness.after_heartbeat(
@@ -124,6 +124,7 @@ def _record_change(*, collector_id: int, key_digest: str, report: Report) -> bea
         record_flip(heartbeat, old=old_status, new=new_status, cause=cause)
     return _written(
         collector,
+        rotate_key=rotate_key,
         epoch=process.get("epoch", heartbeat.epoch),
         holds_lease=Lease.objects.filter(holder_id=collector_id).exists(),
         has_commands=open_commands.exists(),
@@ -135,7 +136,6 @@ def _written(collector: Collector, **members: Any) -> beat_sql.Written:
         auto_collect=collector.auto_collect,
         collection_interval_minutes=collector.collection_interval_minutes,
         config_version=collector.config_version,
-        rotate_key=collector.key_rotation_requested_at is not None,
         **members,
     )
 

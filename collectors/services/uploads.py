@@ -4,13 +4,13 @@ from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from typing import Any
 
-from django.db import DataError
+from django.db import DataError, transaction
 from django.db.models.functions import Now
 
 from collectors.domain.sources import SOURCES_OF, Engine, Source
 from collectors.domain.uploads import BareUpload, LogTotalsUpload, SlowLogUpload, SnapshotUpload, TextsUpload, Upload
 from collectors.models import Collector, Heartbeat
-from collectors.services import ledger_audits, slow_log, snapshots
+from collectors.services import collector_keys, ledger_audits, slow_log, snapshots
 from collectors.services.errors import Refused
 
 
@@ -25,15 +25,17 @@ class Taken:
     text_wanted: list[str] = field(default_factory=list)
 
 
-def take_upload(*, collector: Collector, upload: Upload, received_at: datetime) -> Taken:
+def take_upload(*, collector: Collector, key_digest: str, upload: Upload, received_at: datetime) -> Taken:
     """Store an upload of the collector's agent.
 
-    Raises `Refused` when it cannot be of this database, or its numbers do not fit, `Conflict` (with the cursor) when
-    rows before it are missing.
+    Raises `KeyRefused` when the key has ended while the body came in, `Refused` when the upload cannot be of this database,
+    or its numbers do not fit, `Conflict` (with the cursor) when rows before it are missing.
     """
     _check_source(collector, upload)
     try:
-        taken = _take(collector, upload, received_at)
+        with transaction.atomic():
+            collector_keys.holder_of(collector_id=collector.pk, key_digest=key_digest)
+            taken = _take(collector, upload, received_at)
     except (DataError, OverflowError) as error:
         raise Refused("A number in the upload is out of range.", code="invalid") from error
     if taken.accepted:

@@ -16,9 +16,9 @@ from pytest_django import DjangoAssertNumQueries
 from collectors.domain import keys
 from collectors.domain.sources import Engine
 from collectors.models import AuditEntry, Collector, Command, Heartbeat, MonitoredDatabase
-from collectors.services import configs
+from collectors.services import collectors, configs, heartbeats
 from tests.admin.conftest import Visit
-from tests.cast import Cast, register
+from tests.cast import SOMEBODY, Cast, register
 
 LIST = "admin:collectors_collector_changelist"
 PAGE = "admin:collectors_collector_change"
@@ -316,6 +316,21 @@ def test_what_is_not_in_the_form_cannot_be_set(field: str, cast: Cast, visit: Vi
     before = Collector.objects.filter(pk=cast.collector.pk).values().get()
     visit(cast.bob).post(reverse(PAGE, args=[cast.collector.pk]), change(cast, **{field: cast.foreign.pk}))
     assert Collector.objects.filter(pk=cast.collector.pk).values().get() == before
+
+
+def test_where_keys_were_used_and_where_two_agents_with_one_key_are_is_told(cast: Cast, visit: Visit) -> None:
+    heartbeats.authenticate(collector_id=cast.collector.pk, key_digest=keys.digest_of(cast.key), address="192.0.2.9")
+    new = collectors.rotate_key(collector=cast.collector, actor=SOMEBODY).api_key
+    heartbeats.authenticate(collector_id=cast.collector.pk, key_digest=keys.digest_of(new), address="192.0.2.10")
+    Heartbeat.objects.filter(pk=cast.collector.pk).update(
+        duplicate_seen_at=timezone.now(), address="192.0.2.20", duplicate_address="192.0.2.21"
+    )
+    response = visit(cast.bob).get(reverse(PAGE, args=[cast.collector.pk]))
+    facts = dict(response.context["facts"])
+    assert "192.0.2.10" in str(facts["Key last used"])
+    assert "192.0.2.9" in str(facts["Previous key"])
+    for address in (b"from 192.0.2.20", b"from 192.0.2.21"):
+        assert address in response.content
 
 
 def test_an_unreadable_connection_is_said_and_can_be_entered_anew(cast: Cast, visit: Visit) -> None:

@@ -6,11 +6,16 @@ from typing import Any
 import pytest
 from django.db.models.functions import Now
 from django.utils import timezone
+from django.utils.module_loading import import_string
+from pytest_django import Settings
 
+from collectors.domain.commands import CommandType
 from collectors.domain.keys import generate_key
 from collectors.models import Collector, Command, ControlPlane, Heartbeat, SlowQuery
+from collectors.services import collector_keys
+from collectors.services.commands import request_command
 from tests.api.callers import ANYBODY, Caller, content_of, is_error, signed_in, with_key
-from tests.cast import Cast
+from tests.cast import SOMEBODY, Cast
 from tests.services.uploading import GENERATION, slow_log, snapshot, statement
 
 pytestmark = pytest.mark.django_db
@@ -259,6 +264,76 @@ def test_a_removed_collectors_key_ends_at_once(cast: Cast) -> None:
     assert signed_in(cast.bob).delete(f"collectors/{cast.collector.pk}").status_code == 204
     for path in (f"collectors/{cast.collector.pk}/heartbeat", "queries/bulk"):
         assert with_key(cast.key).post(path, {}).status_code == 401
+
+
+@pytest.mark.parametrize("what", ["upload", "empty upload", "report", "key"])
+def test_a_key_that_is_revoked_while_the_body_comes_in_changes_nothing_any_more(
+    what: str, cast: Cast, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    asked = request_command(collector=cast.collector, command=CommandType.COLLECT, actor=SOMEBODY)
+    collector_keys.request_rotation(collector=cast.collector, actor=SOMEBODY)
+    parser = import_string("collectors.api.parsing.StrictJSONParser")
+    real = parser.parse
+
+    def slow(self: Any, *arguments: Any, **options: Any) -> Any:
+        collector_keys.revoke(collector=cast.collector, actor=SOMEBODY)
+        return real(self, *arguments, **options)
+
+    monkeypatch.setattr(parser, "parse", slow)
+    own = f"collectors/{cast.collector.pk}"
+    answer = {
+        "upload": lambda agent: agent.post("queries/bulk", slow_log(0, 2)),
+        "empty upload": lambda agent: agent.post("queries/bulk", {"queries": []}),
+        "report": lambda agent: agent.post(f"{own}/commands/{asked.pk}/execute", {"success": True, "result": None}),
+        "key": lambda agent: agent.send("PUT", f"{own}/key", {"sha256": "0" * 64}),
+    }[what](with_key(cast.key))
+    assert (answer.status_code, content_of(answer)["code"]) == (401, "key_not_valid")
+    assert not SlowQuery.objects.exists()
+    assert Command.objects.get().state == "pending"
+    assert Collector.objects.get(pk=cast.collector.pk).api_key_hash == ""
+
+
+@pytest.mark.parametrize("what", ["heartbeat", "upload", "report", "key", "refused heartbeat"])
+def test_every_request_of_an_agent_is_a_use_of_its_key(what: str, cast: Cast) -> None:
+    beat(cast)
+    agent = with_key(cast.key)
+    own, there = f"collectors/{cast.collector.pk}", {"REMOTE_ADDR": "203.0.113.66"}
+    if what == "heartbeat":
+        agent.post(f"{own}/heartbeat", {}, **there)
+    elif what == "upload":
+        agent.post("queries/bulk", {"queries": []}, **there)
+    elif what == "report":
+        agent.post(f"{own}/commands/1/execute", {"success": True}, **there)
+    elif what == "key":
+        agent.send("PUT", f"{own}/key", {"sha256": "0" * 64}, **there)
+    else:
+        agent.post(f"{own}/heartbeat", {"stats": 1}, **there)
+    shown = content_of(signed_in(cast.bob).get(own))["keys"]
+    assert shown["last_used_address"] == "203.0.113.66"
+    assert shown["last_used_at"] is not None
+
+
+def test_what_is_shown_of_keys_is_true_of_each(cast: Cast, settings: Settings) -> None:
+    settings.DBPOWER_KEY_MAX_AGE_DAYS = 30
+    own, me = f"collectors/{cast.collector.pk}", signed_in(cast.bob)
+    with_key(cast.key).post(f"{own}/heartbeat", {}, REMOTE_ADDR="192.0.2.9")
+    new = content_of(me.post(f"{own}/rotate-key"))["api_key"]
+    shown = content_of(me.get(own))["keys"]
+    assert (shown["last_used_at"], shown["last_used_address"], shown["expires_at"]) == (None, "", None)
+    assert (shown["previous_is_good"], shown["previous_last_used_address"]) == (True, "192.0.2.9")
+    with_key(new).post(f"{own}/heartbeat", {}, REMOTE_ADDR="192.0.2.10")
+    shown = content_of(me.get(own))["keys"]
+    assert (shown["last_used_address"], shown["previous_last_used_address"]) == ("192.0.2.10", "192.0.2.9")
+    due = datetime.fromisoformat(shown["rotation_due_at"]) - datetime.fromisoformat(shown["created_at"])
+    assert (due, shown["expires_at"]) == (timedelta(days=30), None)
+
+
+def test_an_agent_without_a_key_is_not_asked_for_one(cast: Cast) -> None:
+    own, me = f"collectors/{cast.collector.pk}", signed_in(cast.bob)
+    me.post(f"{own}/revoke-key")
+    answer = me.post(f"{own}/rotate-key", {"by": "agent"})
+    assert (answer.status_code, content_of(answer)["code"]) == (409, "no_key")
+    assert content_of(me.post(f"{own}/rotate-key"))["previous_key_expires_at"] is None
 
 
 def test_an_upload_above_the_cursor_is_a_conflict_with_the_cursor(cast: Cast) -> None:

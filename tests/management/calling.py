@@ -7,6 +7,11 @@ from django.core.management import call_command
 
 def call(name: str, *arguments: str) -> str:
     """Run a command and return what it printed."""
-    output = StringIO()
-    call_command(name, *arguments, stdout=output)
-    return output.getvalue()
+    return call_both(name, *arguments)[0]
+
+
+def call_both(name: str, *arguments: str) -> tuple[str, str]:
+    """Run a command and return what it printed to standard output and to standard error."""
+    output, errors = StringIO(), StringIO()
+    call_command(name, *arguments, stdout=output, stderr=errors)
+    return output.getvalue(), errors.getvalue()

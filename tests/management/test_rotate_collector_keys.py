@@ -2,15 +2,19 @@
 
 import json
 from datetime import timedelta
+from typing import Any
 
 import pytest
 from django.core.management import CommandError
 from django.db.models.functions import Now
 from django.utils import timezone
 
+from collectors.domain.keys import digest_of
+from collectors.management.commands import rotate_collector_keys
 from collectors.models import AuditEntry, Collector
-from tests.cast import Cast
-from tests.management.calling import call
+from collectors.services import collector_keys, heartbeats
+from tests.cast import SOMEBODY, Cast
+from tests.management.calling import call, call_both
 
 pytestmark = pytest.mark.django_db
 NAME = "rotate_collector_keys"
@@ -96,3 +100,47 @@ def test_agents_are_asked_to_make_their_keys_themselves(cast: Cast) -> None:
     assert [collector.pk for collector in asked] == [cast.collector.pk]
     with pytest.raises(CommandError, match="exclude each other"):
         call(NAME, "--all", "--by-agent", "--show-keys")
+
+
+def test_run_again_after_its_output_was_lost_it_locks_nobody_out(cast: Cast) -> None:
+    own = {cast.collector.pk: cast.key, cast.warehouse_collector.pk: cast.warehouse_key}
+    for pk, key in own.items():
+        heartbeats.authenticate(collector_id=pk, key_digest=digest_of(key))
+    rotated("--organization", str(cast.example.pk))
+    new = rotated("--organization", str(cast.example.pk))
+    for pk, key in own.items():
+        collector = Collector.objects.get(pk=pk)
+        assert collector.verify_api_key(key), "the agent's key of before is still good"
+        assert collector.verify_api_key(new[pk])
+
+
+def test_progress_is_told_apart_from_the_keys(cast: Cast) -> None:
+    printed, told = call_both(NAME, "--organization", str(cast.example.pk), "--show-keys")
+    assert told.splitlines() == ["1 of 2 collectors done", "2 of 2 collectors done"]
+    assert len(printed.splitlines()) == 2
+
+
+@pytest.mark.parametrize("way", ["--show-keys", "--by-agent"])
+def test_a_collector_that_is_removed_meanwhile_does_not_end_the_command(
+    cast: Cast, way: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    name = "rotate_key" if way == "--show-keys" else "request_rotation"
+    real = getattr(rotate_collector_keys, name)
+
+    def act(*, collector: Collector, **options: Any) -> Any:
+        if collector.pk == cast.collector.pk:
+            Collector.objects.filter(pk=collector.pk).delete()
+        return real(collector=collector, **options)
+
+    monkeypatch.setattr(rotate_collector_keys, name, act)
+    printed, told = call_both(NAME, "--all", way)
+    assert len(printed.splitlines()) == 2
+    assert f"left out collector {cast.collector.pk} (shop-mysql): It was removed meanwhile." in told
+
+
+@pytest.mark.parametrize("more", [(), ("--dry-run",)])
+def test_agents_without_a_key_are_not_said_to_be_asked(cast: Cast, more: tuple[str, ...]) -> None:
+    collector_keys.revoke(collector=cast.collector, actor=SOMEBODY)
+    printed, told = call_both(NAME, "--team", str(cast.shop.pk), "--by-agent", *more)
+    assert (printed, "by hand" in told) == ("", True)
+    assert Collector.objects.get(pk=cast.collector.pk).key_rotation_requested_at is None

@@ -1,5 +1,6 @@
 """The control plane as an operator starts it, `manage.py serve`, quick to notice and with data of its own."""
 
+import contextlib
 import os
 import secrets
 import shutil
@@ -13,7 +14,7 @@ from typing import Any, Self
 
 import requests
 
-from tests.servers.process import Account, ServerProcess, free_port
+from tests.servers.process import Account, ServerProcess, descendants, free_port
 
 REPOSITORY = Path(__file__).resolve().parents[2]
 ADMINISTRATOR = "root@example.org"
@@ -27,7 +28,7 @@ QUICK: Mapping[str, str] = {
 class ControlPlane:
     """A running control plane with an administrator; embedded unless `environment` names servers."""
 
-    def __init__(self, environment: Mapping[str, str] | None = None) -> None:
+    def __init__(self, environment: Mapping[str, str] | None = None, *, web_workers: int = 1) -> None:
         self.folder = Path(tempfile.mkdtemp(prefix="dbpower-control-plane-"))
         self.port = free_port()
         self.address = f"http://127.0.0.1:{self.port}"
@@ -39,7 +40,7 @@ class ControlPlane:
         self.environment = {**inherited, **QUICK, **(environment or {}), **own}
         self.process = ServerProcess(
             "the control plane",
-            [sys.executable, REPOSITORY / "manage.py", "serve"],
+            [sys.executable, REPOSITORY / "manage.py", "serve", "--web-workers", str(web_workers)],
             log=self.folder / "serve.log",
             account=Account.current(),
             ready=self._ready,
@@ -67,6 +68,13 @@ class ControlPlane:
             print(self.process.log_tail(60))
         self.process.stop()
         shutil.rmtree(self.folder, ignore_errors=True)
+
+    def web_processes(self) -> list[int]:
+        """Return the processes that answer requests, without the one that watches over them."""
+        found = {pid: _command(pid) for pid in descendants(self.process.pid)}
+        watchers = [pid for pid, command in found.items() if "bin/granian" in command]
+        inner = {child for pid in watchers for child in descendants(pid)}
+        return [pid for pid in inner if "tracker" not in _command(pid)]
 
     def manage(self, *arguments: str, **environment: str) -> str:
         """Run one of its commands, which has to succeed; return what it printed."""
@@ -99,3 +107,9 @@ class ControlPlane:
 
     def _ready(self) -> None:
         requests.get(f"{self.address}/health/ready", timeout=5, proxies={"http": ""}).raise_for_status()
+
+
+def _command(pid: int) -> str:
+    with contextlib.suppress(OSError):
+        return Path("/proc", str(pid), "cmdline").read_bytes().replace(b"\0", b" ").decode(errors="replace")
+    return ""

@@ -28,7 +28,13 @@ def ask(cast: Cast, command: CommandType) -> Command:
 
 
 def report(cast: Cast, command: Command, *, success: bool = True, result: Any = None) -> Command:
-    return commands.report_execution(collector=cast.collector, command_id=command.pk, success=success, result=result)
+    return commands.report_execution(
+        collector=cast.collector,
+        key_digest=cast.collector.api_key_hash,
+        command_id=command.pk,
+        success=success,
+        result=result,
+    )
 
 
 def state(command: Command) -> str:
@@ -113,7 +119,13 @@ def test_another_outcome_is_a_conflict_that_says_how_it_ended(cast: Cast) -> Non
 def test_a_command_of_another_collector_is_unknown(cast: Cast) -> None:
     command = ask(cast, COLLECT)
     with pytest.raises(Command.DoesNotExist):
-        commands.report_execution(collector=cast.foreign_collector, command_id=command.pk, success=True, result=None)
+        commands.report_execution(
+            collector=cast.foreign_collector,
+            key_digest=cast.foreign_collector.api_key_hash,
+            command_id=command.pk,
+            success=True,
+            result=None,
+        )
     assert state(command) == CommandState.PENDING
 
 

@@ -1,16 +1,18 @@
 """Enrolment: one collector for each request, as many as the token allows, and keys that only their hosts know."""
 
+from datetime import timedelta
 from functools import partial
 
 import pytest
 from django.db.models.functions import Now
 
-from collectors.domain import keys
+from collectors.domain import keys, limits
 from collectors.domain.enrolment_tokens import digest_of
 from collectors.models import AuditEntry, Collector, EnrolmentToken, Heartbeat
 from collectors.services import collector_keys, heartbeats
-from collectors.services.enrolments import Created, EnrolmentRefused, enrol, revoke_token, take_first_key
-from collectors.services.errors import Conflict
+from collectors.services.collectors import delete_collector, rotate_key
+from collectors.services.enrolments import Created, enrol, revoke_token, take_first_key
+from collectors.services.errors import Conflict, EnrolmentRefused, KeyRefused
 from tests.cast import SOMEBODY, Cast, enrolment_token
 from tests.threads import at_once
 
@@ -65,6 +67,69 @@ def test_nobody_with_the_token_changes_the_key_of_a_host_that_has_one(cast: Cast
     collector_keys.revoke(collector=collector, actor=SOMEBODY)
     with pytest.raises(Conflict):
         tell(created, 1, keys.generate_key(collector.pk))
+
+
+@pytest.mark.parametrize("used", [False, True])
+@pytest.mark.parametrize("by_hand", [False, True])
+def test_what_was_revoked_the_same_request_does_not_revive(cast: Cast, used: bool, by_hand: bool) -> None:
+    created = enrolment_token(cast.shop)
+    collector = host(created, 1)
+    key = keys.generate_key(collector.pk)
+    tell(created, 1, key)
+    if used:
+        heartbeats.authenticate(collector_id=collector.pk, key_digest=keys.digest_of(key))
+    if by_hand:
+        rotate_key(collector=collector, actor=SOMEBODY)
+    collector_keys.revoke(collector=collector, actor=SOMEBODY)
+    with pytest.raises(Conflict, match="had, another key"):
+        tell(created, 1, key)
+    with pytest.raises(KeyRefused):
+        heartbeats.authenticate(collector_id=collector.pk, key_digest=keys.digest_of(key))
+
+
+def test_a_collector_that_was_revoked_before_its_first_key_gets_none_but_by_hand(cast: Cast) -> None:
+    created = enrolment_token(cast.shop)
+    collector = host(created, 1)
+    collector_keys.revoke(collector=collector, actor=SOMEBODY)
+    with pytest.raises(Conflict):
+        tell(created, 1, keys.generate_key(collector.pk))
+    by_hand = rotate_key(collector=collector, actor=SOMEBODY).api_key
+    heartbeats.authenticate(collector_id=collector.pk, key_digest=keys.digest_of(by_hand))
+
+
+def test_the_second_step_is_bounded_in_time(cast: Cast) -> None:
+    created = enrolment_token(cast.shop)
+    collector = host(created, 1)
+    row = Collector.objects.get(pk=collector.pk)
+    assert row.first_key_until is not None
+    Collector.objects.update(first_key_until=row.first_key_until - timedelta(hours=limits.FIRST_KEY_HOURS))
+    with pytest.raises(Conflict, match="more than 24 hours"):
+        tell(created, 1, keys.generate_key(collector.pk))
+
+
+def test_a_request_whose_collector_was_removed_makes_no_second_one(cast: Cast) -> None:
+    created = enrolment_token(cast.shop)
+    delete_collector(collector=host(created, 1), actor=SOMEBODY)
+    with pytest.raises(Conflict, match="removed"):
+        host(created, 1)
+    with pytest.raises(Conflict, match="removed"):
+        tell(created, 1, keys.generate_key(1))
+    assert (EnrolmentToken.objects.get().uses, Collector.objects.filter(team=cast.shop).count()) == (1, 1)
+
+
+def test_the_first_key_is_in_the_audit_without_what_it_is(cast: Cast) -> None:
+    created = enrolment_token(cast.shop)
+    collector = host(created, 1)
+    digest = keys.digest_of(keys.generate_key(collector.pk))
+    for _ in range(2):
+        take_first_key(token=created.token, request_id=f"{1:032x}", digest=digest, address="192.0.2.8")
+    entry = AuditEntry.objects.get(action="collector.first_key")
+    assert (entry.actor, entry.address, entry.object_id) == (
+        "enrolment token hosts of Shop",
+        "192.0.2.8",
+        collector.pk,
+    )
+    assert digest not in str(list(AuditEntry.objects.values()))
 
 
 def test_only_the_tokens_hash_is_stored(cast: Cast) -> None:

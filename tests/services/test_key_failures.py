@@ -7,7 +7,7 @@ from collectors.domain.keys import generate_key
 from collectors.models import AuditEntry
 from collectors.services import key_failures
 from tests.api.callers import Caller, content_of, with_key
-from tests.cast import Cast
+from tests.cast import Cast, enrolment_token
 
 pytestmark = pytest.mark.django_db
 
@@ -55,8 +55,25 @@ def test_wrong_keys_are_in_the_audit_once_a_window(cast: Cast) -> None:
     assert "collector_" not in str(entry.after)
 
 
+def test_wrong_enrolment_tokens_are_slowed_down_by_themselves_and_in_the_audit_once_a_window(
+    few: None, cast: Cast
+) -> None:
+    anybody = Caller()
+
+    def enrol(token: str) -> tuple[int, str]:
+        body = {"token": token, "request_id": "1" * 32, "name": "db7"}
+        answer = anybody.post("enrolments", body, REMOTE_ADDR="192.0.2.1")
+        return answer.status_code, content_of(answer).get("code", "")
+
+    assert [enrol("enroll_x") for _ in range(4)] == [(401, "enrolment_refused")] * 3 + [(429, "enrolment_refused")]
+    entry = AuditEntry.objects.get(action="enrolment_token.refused")
+    assert (entry.address, "enroll_x" in str(entry.after)) == ("192.0.2.1", False)
+    assert beat(with_key("nonsense"), cast)[0] == 401
+    assert enrol(enrolment_token(cast.shop).token)[0] == 200, "a good one is never refused"
+
+
 def test_what_is_remembered_of_networks_is_bounded(cast: Cast, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(key_failures, "_KEPT", 10)
     for number in range(30):
-        key_failures.note(address=f"192.0.2.{number}", path="/")
+        key_failures.note(presented="collector", address=f"192.0.2.{number}", path="/")
     assert len(key_failures._counts) == 10

@@ -217,6 +217,11 @@ class TestTwoAgentsWithOneKey:
     def noticed(self, agents: tuple[Node, Node]) -> bool:
         return Heartbeat.objects.get(pk=agents[0].collector.pk).duplicate_seen_at is not None
 
+    def addresses(self, agents: tuple[Node, Node]) -> tuple[str, str]:
+        """Return where the one that collects is, and where the one that waits."""
+        row = Heartbeat.objects.get(pk=agents[0].collector.pk)
+        return row.address, row.duplicate_address
+
     def began(self, agents: tuple[Node, Node], seconds_ago: float) -> None:
         row = Heartbeat.objects.filter(pk=agents[0].collector.pk)
         row.update(instance_since=Now() - timedelta(seconds=seconds_ago))
@@ -245,15 +250,18 @@ class TestTwoAgentsWithOneKey:
         older.beat()
         newer.beat()
         self.began(agents, 61)
-        older.beat()
+        newer.beat(address="192.0.2.2")
+        older.beat(address="192.0.2.1")
         assert self.noticed(agents)
+        assert self.addresses(agents) == ("192.0.2.2", "192.0.2.1")
 
     def test_one_that_has_run_since_before_the_other_was_heard_is(self, agents: tuple[Node, Node]) -> None:
         one, other = agents
-        one.beat(uptime_seconds=500)
+        one.beat(uptime_seconds=500, address="192.0.2.1")
         one.heard(10)
-        other.beat(uptime_seconds=300)
+        other.beat(uptime_seconds=300, address="192.0.2.2")
         assert self.noticed(agents)
+        assert self.addresses(agents) == ("192.0.2.2", "192.0.2.1")
 
     def test_an_agent_that_was_away_and_is_back_is_not(self, agents: tuple[Node, Node]) -> None:
         one, other = agents

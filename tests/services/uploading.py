@@ -15,7 +15,10 @@ SERVER = "7301"
 
 def send(collector: Collector, body: dict[str, Any]) -> Taken:
     """Upload the body as the collector's agent."""
-    return uploads.take_upload(collector=collector, upload=parse_upload(body), received_at=timezone.now())
+    upload = parse_upload(body)
+    return uploads.take_upload(
+        collector=collector, key_digest=collector.api_key_hash, upload=upload, received_at=timezone.now()
+    )
 
 
 def slow_query(number: int = 0, **members: Any) -> dict[str, Any]:

@@ -1,6 +1,7 @@
 """The sweep as beat and worker really run it: on the embedded broker, and on Redis with everything doubled."""
 
 import contextlib
+import sqlite3
 import sys
 import time
 from collections.abc import Iterator
@@ -97,6 +98,22 @@ def test_a_silent_collector_is_flagged_once_by_two_beats_and_two_workers_on_redi
         is_flagged_exactly_once(control_plane)
         logs = control_plane.process.log_tail(200) + (tmp_path / "second.log").read_text()
         assert logs.count("collector 1 is OFFLINE") == 1
+
+
+def test_the_age_limit_of_keys_is_kept_by_beat() -> None:
+    with ControlPlane({"DBPOWER_KEY_MAX_AGE_DAYS": "30"}) as control_plane:
+        collector_id, me = silent_collector(control_plane)
+
+        def asked_for() -> Any:
+            found = control_plane.api("GET", f"collectors/{collector_id}", **me).json()
+            return found["keys"]["rotation_requested_at"]
+
+        control_plane.process.stop()
+        with contextlib.closing(sqlite3.connect(control_plane.folder / "data/dbpower.sqlite3")) as database, database:
+            database.execute("UPDATE collectors SET api_key_created_at = datetime('now', '-31 days')")
+        # Every entry is due when beat begins; an hour of waiting is not the question here.
+        control_plane.process.start(120)
+        eventually(asked_for, seconds=40, what="the agent is asked for a new key")
 
 
 def test_health_names_the_part_that_is_missing_and_readiness_does_not_mind(

@@ -74,7 +74,7 @@ def _facts(collector: Collector, now: datetime) -> list[tuple[str, Any]]:
         (_("Errors"), number(heartbeat.errors_count)),
         (_("Agent"), _agent(collector)),
         (_("Key"), _key(collector, now)),
-        (_("Key last used"), _key_used(collector, now)),
+        (_("Key last used"), _used(collector, collector.api_key_hash, now)),
         (_("Previous key"), _previous_key(collector, now)),
         (_("Configuration"), wanted),
         (_("Database"), f"{collector.database} ({collector.type})"),
@@ -114,9 +114,11 @@ def _previous_key(collector: Collector, now: datetime) -> str:
     if not collector.previous_key_is_good():
         return pgettext("previous key", "none")
     expires_at = collector.previous_key_expires_at
+    used = _used(collector, collector.previous_key_hash, now)
     if expires_at is None:
-        return _("good until the new one is used")
-    return _("still good for %(time)s") % {"time": duration(expires_at - now)}
+        return format_html(_("good until the new one is used; last used {used}"), used=used)
+    left = duration(expires_at - now)
+    return format_html(_("still good for {time}; last used {used}"), time=left, used=used)
 
 
 def _key(collector: Collector, now: datetime) -> str:
@@ -131,10 +133,10 @@ def _key(collector: Collector, now: datetime) -> str:
     return format_html(_("made {made}"), made=made)
 
 
-def _key_used(collector: Collector, now: datetime) -> str:
-    heartbeat = collector.heartbeat
-    used = ago(heartbeat.last_heartbeat, now=now, never=_("never"))
-    return format_html(_("{used}, from {address}"), used=used, address=heartbeat.address) if heartbeat.address else used
+def _used(collector: Collector, key_hash: str, now: datetime) -> str:
+    at, address = collector.heartbeat.use_of(key_hash)
+    used = ago(at, now=now, never=_("never"))
+    return format_html(_("{used}, from {address}"), used=used, address=address) if address else used
 
 
 def _trouble(collector: Collector) -> list[dict[str, Any]]:
@@ -153,9 +155,10 @@ def _trouble(collector: Collector) -> list[dict[str, Any]]:
             {
                 "title": _("Two agents use this collector's key"),
                 "text": _(
-                    "The one that started last collects, the other one is told to wait. Give each agent a collector of its own: "
-                    "registered for the same database, they stand in for each other."
-                ),
+                    "The one that started last%(newer)s collects, the other one%(older)s is told to wait. "
+                    "Give each agent a collector of its own: registered for the same database, they stand in for each other."
+                )
+                % {"newer": _from(collector.heartbeat.address), "older": _from(collector.heartbeat.duplicate_address)},
                 "when": ago(noticed),
             }
         )
@@ -168,6 +171,10 @@ def _trouble(collector: Collector) -> list[dict[str, Any]]:
         text = _("%(reason)s Enter it anew below.") % {"reason": refusal}
         found.append({"title": _("The stored connection cannot be read"), "text": text})
     return found
+
+
+def _from(address: str) -> str:
+    return _(" (from %(address)s)") % {"address": address} if address else ""
 
 
 def _unreadable(told: Any) -> list[dict[str, Any]]:

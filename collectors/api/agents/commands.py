@@ -9,8 +9,8 @@ from rest_framework import serializers
 from rest_framework.request import Request
 from rest_framework.response import Response
 
-from collectors.api.agents.view import AgentView
-from collectors.api.authentication import CollectorAuthentication, key_refused
+from collectors.api.agents.view import CollectorView
+from collectors.api.authentication import key_refused, presented_key
 from collectors.domain import limits
 from collectors.domain.commands import CommandState
 from collectors.models import Collector, Command
@@ -44,11 +44,8 @@ class ExecutedSerializer(serializers.Serializer[Command]):
     result = serializers.JSONField(allow_null=True)
 
 
-class ExecuteView(AgentView):
+class ExecuteView(CollectorView):
     """`POST collectors/{id}/commands/{cmd_id}/execute`."""
-
-    authentication_classes = [CollectorAuthentication]
-    permission_classes: list[Any] = []
 
     @extend_schema(request=ExecutionSerializer, responses=ExecutedSerializer, operation_id="execute")
     def post(self, request: Request, collector_pk: str, command_pk: str) -> Response:
@@ -61,6 +58,7 @@ class ExecuteView(AgentView):
         try:
             command = commands.report_execution(
                 collector=collector,
+                key_digest=presented_key(request).digest,
                 command_id=int(command_pk),
                 success=serializer.validated_data["success"],
                 result=serializer.validated_data["result"],

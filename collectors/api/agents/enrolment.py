@@ -4,14 +4,15 @@ from typing import Any
 
 from drf_spectacular.utils import extend_schema
 from rest_framework import serializers
-from rest_framework.exceptions import AuthenticationFailed
 from rest_framework.request import Request
 from rest_framework.response import Response
 
 from collectors.api.agents.view import AgentView
+from collectors.api.authentication import enrolment_refused
 from collectors.api.base import TenantSerializer
 from collectors.domain import limits
 from collectors.services import enrolments
+from collectors.services.errors import EnrolmentRefused
 
 _HEX_32 = r"\A[0-9a-f]{32}\Z"
 
@@ -49,6 +50,10 @@ class _EnrolmentView(AgentView):
         """Name the scheme, which makes a refusal 401."""
         return "EnrolmentToken"
 
+    def handle_exception(self, exc: Exception) -> Response:
+        """Return the answer to what a handler raised."""
+        return super().handle_exception(enrolment_refused() if isinstance(exc, EnrolmentRefused) else exc)
+
     def read(self, serializer_class: type[serializers.BaseSerializer[Any]]) -> dict[str, Any]:
         """Return the body's members. Raises `ValidationError`."""
         serializer = serializer_class(data=self.request.data)
@@ -64,10 +69,7 @@ class EnrolView(_EnrolmentView):
     def post(self, request: Request) -> Response:
         """Register the host as a collector without a key yet. The same request again is answered alike and changes nothing."""
         body = self.read(EnrolmentSerializer)
-        try:
-            collector = enrolments.enrol(**body, address=request.META.get("REMOTE_ADDR", ""))
-        except enrolments.EnrolmentRefused as error:
-            raise _refused() from error
+        collector = enrolments.enrol(**body, address=request.META.get("REMOTE_ADDR", ""))
         return Response({"collector_id": collector.pk, "type": collector.type})
 
 
@@ -78,14 +80,10 @@ class FirstKeyView(_EnrolmentView):
     def put(self, request: Request) -> Response:
         """Take the hash of the collector's first key. The same again is answered alike and changes nothing."""
         body = self.read(FirstKeySerializer)
-        try:
-            collector = enrolments.take_first_key(
-                token=body["token"], request_id=body["request_id"], digest=body["sha256"]
-            )
-        except enrolments.EnrolmentRefused as error:
-            raise _refused() from error
+        collector = enrolments.take_first_key(
+            token=body["token"],
+            request_id=body["request_id"],
+            digest=body["sha256"],
+            address=request.META.get("REMOTE_ADDR", ""),
+        )
         return Response({"collector_id": collector.pk, "type": collector.type})
-
-
-def _refused() -> AuthenticationFailed:
-    return AuthenticationFailed("The enrolment token is not good, or not any more.", code="enrolment_refused")

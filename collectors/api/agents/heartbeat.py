@@ -9,8 +9,8 @@ from rest_framework.exceptions import APIException
 from rest_framework.request import Request
 from rest_framework.response import Response
 
-from collectors.api.agents.view import AgentView
-from collectors.api.authentication import CollectorAuthentication, key_refused, presented_key
+from collectors.api.agents.view import CollectorView
+from collectors.api.authentication import key_refused, presented_key
 from collectors.domain import limits
 from collectors.domain.commands import CommandType
 from collectors.domain.heartbeats import Report
@@ -118,11 +118,8 @@ class HeartbeatAnswerSerializer(serializers.Serializer[Any]):
     server_time = serializers.DateTimeField()
 
 
-class HeartbeatView(AgentView):
+class HeartbeatView(CollectorView):
     """`POST collectors/{id}/heartbeat`. The key is checked by the statement that records the heartbeat."""
-
-    authentication_classes = [CollectorAuthentication]
-    permission_classes: list[Any] = []
 
     def perform_authentication(self, request: Request) -> None:
         """Leave the key to the service: asking for the collector first would be a second statement."""
@@ -136,21 +133,12 @@ class HeartbeatView(AgentView):
         try:
             report = _report(request)
         except APIException:
-            _require_valid(key.collector_id, key.digest)
+            # A wrong key is refused before anything is said about the body.
+            address = request.META.get("REMOTE_ADDR", "")
+            heartbeats.authenticate(collector_id=key.collector_id, key_digest=key.digest, address=address)
             raise
-        try:
-            answer = heartbeats.record(collector_id=key.collector_id, key_digest=key.digest, report=report)
-        except heartbeats.KeyRefused as error:
-            raise key_refused() from error
+        answer = heartbeats.record(collector_id=key.collector_id, key_digest=key.digest, report=report)
         return Response(_answer(answer))
-
-
-def _require_valid(collector_id: int, digest: str) -> None:
-    """Refuse a wrong key before anything is said about the body."""
-    try:
-        heartbeats.authenticate(collector_id=collector_id, key_digest=digest)
-    except heartbeats.KeyRefused as error:
-        raise key_refused() from error
 
 
 def _report(request: Request) -> Report:

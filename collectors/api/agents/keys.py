@@ -7,8 +7,8 @@ from rest_framework import serializers
 from rest_framework.request import Request
 from rest_framework.response import Response
 
-from collectors.api.agents.view import AgentView
-from collectors.api.authentication import CollectorAuthentication, key_refused, presented_key
+from collectors.api.agents.view import CollectorView
+from collectors.api.authentication import key_refused, presented_key
 from collectors.api.base import TenantSerializer
 from collectors.models import Collector
 from collectors.services import collector_keys
@@ -26,11 +26,8 @@ class TakenKeySerializer(serializers.Serializer[Any]):
     status = serializers.CharField()
 
 
-class KeyView(AgentView):
+class KeyView(CollectorView):
     """`PUT collectors/{id}/key`."""
-
-    authentication_classes = [CollectorAuthentication]
-    permission_classes: list[Any] = []
 
     @extend_schema(request=NewKeySerializer, responses=TakenKeySerializer, operation_id="key")
     def put(self, request: Request, collector_pk: str) -> Response:
@@ -42,6 +39,9 @@ class KeyView(AgentView):
         serializer.is_valid(raise_exception=True)
         presented = presented_key(request).digest
         collector_keys.take_new_key(
-            collector=collector, presented=presented, digest=serializer.validated_data["sha256"]
+            collector=collector,
+            presented=presented,
+            digest=serializer.validated_data["sha256"],
+            address=request.META.get("REMOTE_ADDR", ""),
         )
         return Response({"status": "ok"})

@@ -8,8 +8,8 @@ from rest_framework import serializers
 from rest_framework.request import Request
 from rest_framework.response import Response
 
-from collectors.api.agents.view import AgentView
-from collectors.api.authentication import CollectorAuthentication, key_refused
+from collectors.api.agents.view import CollectorView
+from collectors.api.authentication import key_refused, presented_key
 from collectors.api.parsing import UploadParser
 from collectors.domain.reading import Invalid
 from collectors.domain.sources import Source
@@ -45,11 +45,9 @@ class TakenSerializer(serializers.Serializer[Any]):
     text_wanted = serializers.ListField(child=serializers.CharField())
 
 
-class BulkView(AgentView):
+class BulkView(CollectorView):
     """`POST queries/bulk`. The collector comes from the key."""
 
-    authentication_classes = [CollectorAuthentication]
-    permission_classes: list[Any] = []
     parser_classes = [UploadParser]
 
     @extend_schema(request=UploadSerializer, responses=TakenSerializer, operation_id="queries_bulk")
@@ -63,7 +61,8 @@ class BulkView(AgentView):
             upload = parse_upload(request.data)
         except Invalid as error:
             raise serializers.ValidationError(error.errors) from error
-        taken = uploads.take_upload(collector=collector, upload=upload, received_at=received_at)
+        digest = presented_key(request).digest
+        taken = uploads.take_upload(collector=collector, key_digest=digest, upload=upload, received_at=received_at)
         return Response(
             {
                 "accepted": taken.accepted,

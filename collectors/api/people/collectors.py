@@ -66,6 +66,7 @@ class CollectorSerializer(serializers.Serializer[Collector]):
     data_fresh = serializers.SerializerMethodField()
     ha_role = serializers.ChoiceField(choices=[role.value for role in HaRole], allow_null=True)
     duplicate_seen_at = serializers.DateTimeField(source="heartbeat.duplicate_seen_at", allow_null=True)
+    duplicate_address = serializers.CharField(source="heartbeat.duplicate_address")
     auto_collect = serializers.BooleanField()
     collection_interval_minutes = serializers.IntegerField()
     config_version = serializers.IntegerField()
@@ -138,7 +139,7 @@ class KeySerializer(serializers.Serializer[Any]):
 
     id = serializers.IntegerField()
     api_key = serializers.CharField()
-    previous_key_expires_at = serializers.DateTimeField()
+    previous_key_expires_at = serializers.DateTimeField(allow_null=True)
 
 
 class EmptySerializer(serializers.Serializer[Any]):

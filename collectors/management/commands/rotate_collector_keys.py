@@ -14,6 +14,7 @@ from collectors.domain.actors import Actor
 from collectors.models import Collector
 from collectors.services.collector_keys import request_rotation
 from collectors.services.collectors import rotate_key
+from collectors.services.errors import Conflict
 
 _MAX_OVERLAP_HOURS: Final = 24 * 365
 _MAX_DAYS: Final = 36_500
@@ -55,18 +56,32 @@ class Command(BaseCommand):
             )
         if options["show_keys"] and options["by_agent"]:
             raise CommandError("--show-keys and --by-agent exclude each other: nobody sees a key that an agent makes.")
+        selected = list(collectors)
+        for number, collector in enumerate(selected, 1):
+            try:
+                said = self._rotated(collector, options)
+            except (Collector.DoesNotExist, Conflict) as reason:
+                why = reason if isinstance(reason, Conflict) else "It was removed meanwhile."
+                self.stderr.write(f"left out collector {collector.pk} ({collector.name}): {why}")
+            else:
+                self.stdout.write(said)
+                self.stdout.flush()
+            if not options["dry_run"]:
+                self.stderr.write(f"{number} of {len(selected)} collectors done")
+
+    def _rotated(self, collector: Collector, options: dict[str, Any]) -> str:
+        """Rotate one collector's key as the options say; return what is to be printed."""
+        if options["dry_run"]:
+            if options["by_agent"] and not collector.api_key_hash:
+                raise Conflict("It has no key: make one by hand.", code="no_key")
+            return f"would rotate collector {collector.pk} ({collector.name})"
         actor = Actor.system("manage.py rotate_collector_keys")
+        if options["by_agent"]:
+            request_rotation(collector=collector, actor=actor)
+            return f"asked the agent of collector {collector.pk} ({collector.name}) for a new key"
         overlap = timedelta(hours=options["overlap_hours"])
-        for collector in collectors.iterator():
-            if options["dry_run"]:
-                self.stdout.write(f"would rotate collector {collector.pk} ({collector.name})")
-                continue
-            if options["by_agent"]:
-                request_rotation(collector=collector, actor=actor)
-                self.stdout.write(f"asked the agent of collector {collector.pk} ({collector.name}) for a new key")
-                continue
-            rotated = rotate_key(collector=collector, actor=actor, overlap=overlap)
-            self.stdout.write(json.dumps({"collector_id": collector.pk, "api_key": rotated.api_key}))
+        rotated = rotate_key(collector=collector, actor=actor, overlap=overlap)
+        return json.dumps({"collector_id": collector.pk, "api_key": rotated.api_key})
 
     def _selected(self, options: dict[str, Any]) -> QuerySet[Collector]:
         selections = {

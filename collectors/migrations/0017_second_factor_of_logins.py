@@ -5,7 +5,7 @@ from django.db import migrations, models
 
 class Migration(migrations.Migration):
     dependencies = [
-        ("collectors", "0015_words"),
+        ("collectors", "0016_key_uses"),
     ]
 
     operations = [
