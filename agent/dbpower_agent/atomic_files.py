@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+import contextlib
+import glob
 import os
+import secrets
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
@@ -11,10 +14,12 @@ if TYPE_CHECKING:
 
 def write_atomically(path: Path, content: bytes, *, durable: bool = True) -> None:
     """Write `content` to `path` with mode 0600. `durable` waits for the disk; without it only the rename is atomic."""
-    temporary = path.with_name(f".{path.name}.{os.getpid()}.tmp")
-    descriptor = os.open(temporary, os.O_WRONLY | os.O_CREAT | os.O_TRUNC | os.O_NOFOLLOW, 0o600)
+    # A name that nobody has prepared: O_EXCL takes no file that is there, whoever put it there, and no link.
+    temporary = path.with_name(f".{path.name}.{secrets.token_hex(8)}.tmp")
+    descriptor = os.open(temporary, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_NOFOLLOW, 0o600)
     try:
         with os.fdopen(descriptor, "wb") as file:
+            os.fchmod(descriptor, 0o600)
             file.write(content)
             if durable:
                 file.flush()
@@ -25,6 +30,13 @@ def write_atomically(path: Path, content: bytes, *, durable: bool = True) -> Non
         raise
     if durable:
         sync_directory(path.parent)
+
+
+def remove_leftovers(path: Path) -> None:
+    """Remove the halves of `path` that kills in the middle of a write left. Only while nobody else writes it."""
+    with contextlib.suppress(OSError):
+        for leftover in path.parent.glob(f".{glob.escape(path.name)}.*.tmp"):
+            leftover.unlink(missing_ok=True)
 
 
 def sync_directory(directory: Path) -> None:
