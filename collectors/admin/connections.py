@@ -11,6 +11,8 @@ from unfold.widgets import (
     UnfoldAdminTextInputWidget,
 )
 
+from collectors.domain import connections, limits
+
 _MODES: Final = (
     ("", "Decided by the agent: plain on its own host, verified elsewhere"),
     ("disable", "disable: never encrypted"),
@@ -29,6 +31,7 @@ _MEMBERS: Final = {
     "db_port": "port",
     "db_user": "user",
     "db_password": "password",
+    "db_password_from": "password_from",
     "db_database": "database",
     "db_socket": "socket",
 }
@@ -63,9 +66,15 @@ class ConnectionForm(forms.Form):
         label="Password",
         required=False,
         strip=False,
-        validators=[MaxLengthValidator(1024), _PRINTABLE],
+        validators=[MaxLengthValidator(limits.MAX_DATABASE_PASSWORD_CHARACTERS), _PRINTABLE],
         widget=UnfoldAdminPasswordWidget(attrs={"autocomplete": "new-password"}),
         help_text="Stored encrypted and never shown again.",
+    )
+    db_password_from = _text(
+        "Secret on the agent's host",
+        32,
+        RegexValidator(connections.SECRET_NAME, "1 to 32 of a-z, 0-9, _ and - are needed."),
+        help_text="In place of a password: a name in db_secrets of the agent's configuration file.",
     )
     db_database = _text("Database name", 128, help_text="The one to connect to; PostgreSQL: where the extension is.")
     db_socket = _text("Socket", 1024, _ABSOLUTE, help_text="Instead of host and port.")
@@ -77,10 +86,12 @@ class ConnectionForm(forms.Form):
     tls_key = _text("TLS: key file", 1024, _ABSOLUTE)
 
     def clean(self) -> dict[str, Any] | None:
-        """Require certificate and key together."""
+        """Require certificate and key together, and one password at most."""
         cleaned = super().clean()
         if bool(self.cleaned_data.get("tls_cert")) != bool(self.cleaned_data.get("tls_key")):
             self.add_error("tls_key", "Certificate and key belong together.")
+        if connections.has_both(self.config()):
+            self.add_error("db_password_from", connections.BOTH_GIVEN)
         return cleaned
 
     def config(self) -> dict[str, Any]:
