@@ -24,6 +24,10 @@ class Registered(NamedTuple):
     collector: Collector
     api_key: str
 
+    def __repr__(self) -> str:
+        """Leave the key out: what is shown of an object may end in a log."""
+        return f"{type(self).__name__}({self[0]!r})"
+
 
 @transaction.atomic
 def register_collector(

@@ -27,6 +27,10 @@ class Created(NamedTuple):
     row: EnrolmentToken
     token: str
 
+    def __repr__(self) -> str:
+        """Leave the token out: what is shown of an object may end in a log."""
+        return f"{type(self).__name__}({self[0]!r})"
+
 
 class EnrolmentRefused(Exception):
     """The token is unknown, expired, revoked or used up: nobody is told which."""

@@ -24,6 +24,10 @@ class Invited(NamedTuple):
     row: Invitation
     token: str
 
+    def __repr__(self) -> str:
+        """Leave the token out: what is shown of an object may end in a log."""
+        return f"{type(self).__name__}({self[0]!r})"
+
 
 @transaction.atomic
 def invite(
