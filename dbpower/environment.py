@@ -17,13 +17,16 @@ from django.core.exceptions import ImproperlyConfigured
 # A secret manager across the network, with a slow answer.
 _COMMAND_SECONDS = 30
 _OURS = ("DBPOWER_", "DATABASE_URL", "REDIS_URL", "DJANGO_")
+_ADDRESS = "Use postgresql://user:password@host:port/name; in user and password write / as %2F, # as %23, ? as %3F, @ as %40, % as %25."
+_BROKER = "Use redis://:password@host:port/0; in the password write / as %2F, # as %23, ? as %3F, @ as %40, % as %25."
 _TRUE = {"1", "true", "yes", "on"}
 _FALSE = {"0", "false", "no", "off"}
 
 
 def text(name: str, default: str = "") -> str:
     """Return the variable, or what its file, its command or its systemd credential holds, without surrounding white space."""
-    given = [source for source in (name, f"{name}_FILE", f"{name}_COMMAND") if source in os.environ]
+    # An empty variable counts as not set: compose files and units pass on what nobody filled in.
+    given = [source for source in (name, f"{name}_FILE", f"{name}_COMMAND") if os.environ.get(source, "").strip()]
     if len(given) > 1:
         raise ImproperlyConfigured(f"{' and '.join(given)} are both set; set one of them.")
     if f"{name}_FILE" in given:
@@ -33,14 +36,17 @@ def text(name: str, default: str = "") -> str:
     credential = Path(os.environ.get("CREDENTIALS_DIRECTORY", "")) / name
     if not given and "CREDENTIALS_DIRECTORY" in os.environ and credential.exists():
         return _content(f"the systemd credential {name}", credential)
-    return os.environ.get(name, default).strip()
+    return os.environ.get(name, "").strip() or default
 
 
 def _content(source: str, path: Path) -> str:
     try:
         return path.read_text(encoding="utf-8").strip()
-    except (OSError, UnicodeDecodeError) as error:
-        raise ImproperlyConfigured(f"{source}={path} cannot be read: {error}") from error
+    except OSError as error:
+        raise ImproperlyConfigured(f"{source}={path} cannot be read: {error.strerror}.") from None
+    except ValueError:
+        # The error holds what was read, which is a secret.
+        raise ImproperlyConfigured(f"{source}={path} cannot be read: it is not UTF-8.") from None
 
 
 def _printed(source: str, command: str) -> str:
@@ -72,8 +78,8 @@ def integer(name: str, default: int, *, minimum: int, maximum: int) -> int:
         return default
     try:
         value = int(raw)
-    except ValueError as error:
-        raise ImproperlyConfigured(f"{name}={raw!r} is not a whole number.") from error
+    except ValueError:
+        raise ImproperlyConfigured(f"{name}={raw!r} is not a whole number.") from None
     if not minimum <= value <= maximum:
         raise ImproperlyConfigured(f"{name}={value} is not between {minimum} and {maximum}.")
     return value
@@ -105,16 +111,17 @@ def database(name: str, data_dir: Path) -> dict[str, object]:
     try:
         parts = urlsplit(raw)
         port = parts.port
-    except ValueError as error:
-        raise ImproperlyConfigured(f"{name} is not an address: {error}") from error
+    except ValueError:
+        # The error quotes what it takes for a port: a part of the password where a "/", "#" or "?" in it was not encoded.
+        raise ImproperlyConfigured(f"{name} is not an address. {_ADDRESS}") from None
     if parts.scheme == "sqlite":
         return _sqlite(Path(unquote(parts.path)))
     if parts.scheme not in {"postgres", "postgresql"}:
-        raise ImproperlyConfigured(
-            f"{name} begins with {parts.scheme!r}; use postgresql://user:password@host:port/name."
-        )
+        raise ImproperlyConfigured(f"{name} does not begin with postgresql:// or sqlite://. {_ADDRESS}")
     if not parts.path.strip("/"):
-        raise ImproperlyConfigured(f"{name} names no database; use postgresql://user:password@host:port/name.")
+        raise ImproperlyConfigured(f"{name} names no database. {_ADDRESS}")
+    if "@" in parts.path or parts.fragment:
+        raise ImproperlyConfigured(f"{name} has an @ or # behind its host. {_ADDRESS}")
     return {
         "ENGINE": "django.db.backends.postgresql",
         "NAME": unquote(parts.path.lstrip("/")),
@@ -126,6 +133,21 @@ def database(name: str, data_dir: Path) -> dict[str, object]:
         "CONN_MAX_AGE": 600,
         "CONN_HEALTH_CHECKS": True,
     }
+
+
+def broker(name: str) -> str:
+    """Return the address of a Redis, or nothing when unset."""
+    raw = text(name)
+    try:
+        parts = urlsplit(raw)
+        _ = parts.port
+    except ValueError:
+        raise ImproperlyConfigured(f"{name} is not an address. {_BROKER}") from None
+    if raw and parts.scheme not in {"redis", "rediss", "unix"}:
+        raise ImproperlyConfigured(f"{name} begins with none of redis://, rediss:// and unix://.")
+    if raw and (parts.fragment or (parts.scheme != "unix" and "@" in parts.path + parts.query)):
+        raise ImproperlyConfigured(f"{name} has an @ or # behind its host. {_BROKER}")
+    return raw
 
 
 def _sqlite(path: Path) -> dict[str, object]:

@@ -42,10 +42,10 @@ def _check(secret_key: str, encryption_keys: list[str]) -> None:
     for number, key in enumerate(encryption_keys, start=1):
         try:
             Fernet(key)
-        except ValueError as error:
+        except ValueError:
             raise ImproperlyConfigured(
                 f"Key {number} of DBPOWER_ENCRYPTION_KEYS is not a Fernet key (32 bytes, URL-safe base64)."
-            ) from error
+            ) from None
 
 
 def _stored(data_dir: Path) -> Secrets:
@@ -59,7 +59,7 @@ def _stored(data_dir: Path) -> Secrets:
         raise ImproperlyConfigured(
             f"{path} cannot be used ({type(error).__name__}). Restore it from a backup: without its encryption keys the "
             "stored database credentials are lost."
-        ) from error
+        ) from None
 
 
 def _create(path: Path) -> None:

@@ -185,9 +185,7 @@ SPECTACULAR_SETTINGS = {
 }
 
 # -- Tasks -------------------------------------------------------------------------------------------------------------
-REDIS_URL = environment.text("REDIS_URL")
-if REDIS_URL and not REDIS_URL.startswith(("redis://", "rediss://", "unix://")):
-    raise ImproperlyConfigured("REDIS_URL begins with none of redis://, rediss:// and unix://.")
+REDIS_URL = environment.broker("REDIS_URL")
 CELERY_BROKER_URL = REDIS_URL or "embedded://localhost//"
 if not REDIS_URL:
     _queue = DBPOWER_DATA_DIR / "queue"

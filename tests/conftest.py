@@ -2,6 +2,7 @@
 
 import os
 import subprocess
+from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
@@ -10,6 +11,7 @@ from django.db import connection
 from hypothesis import HealthCheck, settings
 
 from collectors.services import audit, key_failures
+from tests.canaries import canaries_in
 from tests.cast import Cast, assemble
 
 # Two cores shared with database servers: time says nothing about the code under test.
@@ -45,3 +47,11 @@ def _nothing_refused_yet() -> None:
     """Begin each test as a process that has refused nobody."""
     key_failures.forget()
     audit.forget_refusals()
+
+
+@pytest.fixture(autouse=True)
+def _no_secret_in_the_log(caplog: pytest.LogCaptureFixture) -> Iterator[None]:
+    """Look after each test of the suite whether anything that it logged holds a secret."""
+    yield
+    found = canaries_in(record for when in ("setup", "call") for record in caplog.get_records(when))
+    assert found == [], "a log holds secrets"

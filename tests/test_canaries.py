@@ -1,9 +1,11 @@
 """The product run with secrets that are looked for afterwards, everywhere that somebody might look."""
 
+import base64
 import contextlib
 import json
 import re
 import sqlite3
+import threading
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -12,7 +14,7 @@ import pytest
 import requests
 from cryptography.fernet import Fernet
 
-from tests.agent.agents import eventually, running_agent, write_config
+from tests.agent.agents import eventually, run_agent, running_agent, write_config
 from tests.authenticator import Authenticator
 from tests.servers import PostgreSQL
 from tests.servers.control_plane import ADMINISTRATOR, ControlPlane
@@ -40,12 +42,34 @@ def control_plane(tmp_path_factory: pytest.TempPathFactory) -> Iterator[ControlP
         yield running
 
 
+class Messages(threading.Thread):
+    """Reads what passes through the queue between web, beat and worker, as long as it lies there."""
+
+    def __init__(self, folder: Path) -> None:
+        super().__init__(daemon=True)
+        self._folder = folder
+        self._over = threading.Event()
+        self.seen: dict[str, str] = {}
+
+    def run(self) -> None:
+        while not self._over.wait(0.005):
+            for path in self._folder.glob("*"):
+                with contextlib.suppress(OSError):
+                    if path.name not in self.seen and path.is_file():
+                        self.seen[path.name] = path.read_text(errors="replace")
+
+    def stop(self) -> None:
+        self._over.set()
+        self.join(10)
+
+
 class Story:
     """Everything that has to do with secrets, done once. What was said on the way, and the secrets, are kept."""
 
     def __init__(self, control_plane: ControlPlane) -> None:
         self.control_plane = control_plane
         self.me = control_plane.log_in()
+        self.messages: dict[str, str] = {}
         self.secrets = {PASSWORD, PERSON, GUESS, ENCRYPTION_KEY, SECRET_KEY, control_plane.password}
 
     def ask(self, method: str, path: str, body: Any = None, **headers: str) -> Any:
@@ -109,6 +133,19 @@ class Story:
         assert session
         self.secrets.add(session)
 
+    def enrolment(self, folder: Path) -> None:
+        """Let a host make itself a collector."""
+        body = {"name": "hosts", "type": "postgres", "team_id": self.team, "max_uses": 2}
+        token = self.ask("POST", "enrolment-tokens", body)["token"]
+        (folder / "token").write_text(token)
+        options = ("--config", str(folder / "config.json"), "--token-file", str(folder / "token"), "--name", "host")
+        done = run_agent("enroll", "--url", self.control_plane.address, *options)
+        assert done.returncode == 0, done.stderr
+        key = json.loads((folder / "config.json").read_text())["api_key"]
+        assert [secret for secret in (token, key) if secret in done.stdout + done.stderr] == []
+        self.ask("POST", "enrolments", {"token": f"{token[:-4]}AAAA", "request_id": "0" * 32, "name": "guessing"})
+        self.secrets |= {token, key}
+
     def collector(self, folder: Path, database: PostgreSQL) -> None:
         """Register one, change it, let its agent run, and let the agent make itself a key."""
         config = {"host": "127.0.0.1", "port": database.port, "user": "canary_reader", "password": PASSWORD}
@@ -150,10 +187,16 @@ def command_lines() -> str:
 
 @pytest.fixture(scope="module")
 def story(control_plane: ControlPlane, postgresql: PostgreSQL, tmp_path_factory: pytest.TempPathFactory) -> Story:
+    messages = Messages(control_plane.folder / "data" / "queue" / "messages")
+    messages.start()
     told = Story(control_plane)
     told.people()
     told.second_factor()
+    told.enrolment(tmp_path_factory.mktemp("enrolled"))
     told.collector(tmp_path_factory.mktemp("agent"), postgresql)
+    eventually(lambda: messages.seen, what="a message in the queue")
+    messages.stop()
+    told.messages = messages.seen
     return told
 
 
@@ -162,7 +205,7 @@ def found_in(text: str, story: Story) -> list[str]:
 
 
 def test_there_is_something_to_look_for(story: Story) -> None:
-    assert len(story.secrets) >= 24
+    assert len(story.secrets) >= 26
     assert all(len(secret) >= 16 for secret in story.secrets)
 
 
@@ -189,6 +232,16 @@ def test_a_dump_of_the_database_holds_no_secret_in_the_clear(story: Story) -> No
     for path in (data / "queue").rglob("*"):
         if path.is_file():
             assert found_in(path.read_text(errors="replace"), story) == [], path
+
+
+def test_no_message_between_the_processes_holds_a_secret_or_takes_an_argument(story: Story) -> None:
+    assert story.messages
+    for message in story.messages.values():
+        envelope = json.loads(message)
+        text = base64.b64decode(envelope["body"]).decode()
+        assert found_in(message + text, story) == []
+        arguments, named, _ = json.loads(text)
+        assert (arguments, named) == ([], {})
 
 
 def test_no_answer_and_no_page_holds_a_secret(story: Story) -> None:
@@ -229,6 +282,13 @@ def test_the_consoles_pages_and_histories_hold_no_secret(story: Story) -> None:
 
 def test_what_is_stored_of_the_audit_names_what_was_done_and_no_secret(story: Story) -> None:
     entries = json.dumps(story.ask("GET", "audit?page_size=500"))
-    for action in ("login.refused", "token.create", "second_factor.enable", "invitation.accept", "collector.prove_key"):
+    for action in (
+        "login.refused",
+        "token.create",
+        "second_factor.enable",
+        "invitation.accept",
+        "enrolment_token.create",
+        "collector.prove_key",
+    ):
         assert action in entries
     assert found_in(entries, story) == []

@@ -6,15 +6,18 @@ import fcntl
 import logging
 import os
 import signal
+import stat
 import time
 from typing import IO, TYPE_CHECKING, Final
 
 from dbpower_agent import __version__
+from dbpower_agent.atomic_files import remove_leftovers
 from dbpower_agent.client import Client
 from dbpower_agent.commands import CommandDesk
-from dbpower_agent.healthcheck import WRITE_EVERY_SECONDS, mark_alive, remove_mark
+from dbpower_agent.config_store import OVERRIDE_NAME
+from dbpower_agent.healthcheck import ALIVE_NAME, WRITE_EVERY_SECONDS, mark_alive, remove_mark
 from dbpower_agent.heartbeat import HeartbeatThread
-from dbpower_agent.keyring import KeyRing
+from dbpower_agent.keyring import KeyRing, KeysUnusableError
 from dbpower_agent.loop import CollectionThread
 from dbpower_agent.reports import ReportThread
 from dbpower_agent.rotation import KeyRotation
@@ -56,7 +59,8 @@ class Agent:
         self._formatter = formatter
         self._manager = ServiceManager(environ)
         self._lock = prepare_state_directory(config.state_dir)
-        self._keys = KeyRing(config.state_dir, config.api_key)
+        self._keys = _keys(config)
+        config.local_secrets.heard = lambda secret: formatter.mask([secret])
         self._mask_secrets()
         self._state = AgentState(
             collection_interval_minutes=config.collection_interval_minutes, config_version=config.config_version
@@ -178,13 +182,32 @@ class Agent:
         self._formatter.mask((*self._config.secrets, *self._keys.secrets))
 
 
+def _keys(config: AgentConfig) -> KeyRing:
+    try:
+        keys = KeyRing(config.state_dir, config.api_key)
+    except KeysUnusableError as error:
+        raise StateDirectoryError(str(error)) from error
+    for path in (config.path, config.state_dir / OVERRIDE_NAME, config.state_dir / ALIVE_NAME):
+        remove_leftovers(path)
+    keys.tidy()
+    return keys
+
+
 def prepare_state_directory(directory: Path) -> IO[bytes]:
     """Create the directory and lock it: two agents with one spool would send everything twice.
+
+    One that others may write is refused: they could put their own files in the place of its keys.
 
     Returns the open lock; closing it, or the death of the process, releases it.
     """
     try:
         directory.mkdir(mode=0o700, parents=True, exist_ok=True)
+        mode = directory.stat().st_mode
+        if mode & (stat.S_IWGRP | stat.S_IWOTH):
+            raise StateDirectoryError(
+                f"{directory}: others may write there (mode {stat.S_IMODE(mode):04o}), and it holds keys; "
+                f"run: chmod 700 {directory}, or set state_dir to a directory below it, which the agent makes"
+            )
         lock = (directory / "lock").open("ab")
     except OSError as error:
         raise StateDirectoryError(

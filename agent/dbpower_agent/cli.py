@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Final
 
 from dbpower_agent import __version__
-from dbpower_agent.config import AgentConfig, ConfigError, load_config
+from dbpower_agent.config import AgentConfig, ConfigError, load_config, load_state_dir
 from dbpower_agent.healthcheck import check_health
 from dbpower_agent.logs import configure_logging, escape_controls
 
@@ -32,18 +32,14 @@ def main(arguments: Sequence[str] | None = None) -> int:
     if options.command == "enroll":
         return enroll_host(options)
     try:
+        if options.command == "healthcheck":
+            return healthcheck(load_state_dir(Path(options.config), os.environ))
         config = load_config(Path(options.config), os.environ, allow_readable=options.allow_readable_config)
     except ConfigError as error:
         for problem in error.problems:
             write(f"configuration: {problem}", to_error=True)
         return EXIT_BAD_CONFIG
-    match options.command:
-        case "doctor":
-            return doctor(config, as_json=options.json)
-        case "healthcheck":
-            return healthcheck(config)
-        case _:
-            return run(config)
+    return doctor(config, as_json=options.json) if options.command == "doctor" else run(config)
 
 
 def build_parser() -> argparse.ArgumentParser:
@@ -141,8 +137,8 @@ def enroll_host(options: argparse.Namespace) -> int:
     return EXIT_OK
 
 
-def healthcheck(config: AgentConfig) -> int:
-    health = check_health(config.state_dir)
+def healthcheck(state_dir: Path) -> int:
+    health = check_health(state_dir)
     write(health.detail, to_error=not health.healthy)
     return EXIT_OK if health.healthy else EXIT_PROBLEM
 

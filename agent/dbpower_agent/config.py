@@ -4,14 +4,14 @@ from __future__ import annotations
 
 import json
 import os
-import shlex
+import posixpath
 import stat
-import subprocess
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
 from urllib.parse import urlsplit
 
+from dbpower_agent import secret_sources
 from dbpower_agent.config_fields import (
     FIELDS,
     FIELDS_BY_NAME,
@@ -19,21 +19,21 @@ from dbpower_agent.config_fields import (
     POSTGRES_SOURCES,
     REQUIRED,
     BadValueError,
+    Field,
     from_environment,
     read_value,
 )
 from dbpower_agent.config_store import read_override
 from dbpower_agent.database_config import DatabaseConfig, DbType, is_loopback, parse_database_config
+from dbpower_agent.local_secrets import LocalSecrets, parse_local_secrets
+from dbpower_agent.secret_sources import PREFIX
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Iterable, Mapping
 
-PREFIX: Final = "DBPOWER_AGENT_"
 DB_MEMBERS: Final = ("host", "port", "user", "password", "database", "socket")
 TLS_MEMBERS: Final = ("mode", "ca", "cert", "key")
 MAX_CONFIG_BYTES: Final = 1024 * 1024
-# A secret manager across the network, with a slow answer.
-COMMAND_SECONDS: Final = 30.0
 # What each engine can be read from; the first is read where nothing else is asked for.
 SOURCES_OF: Final = {"mysql": MYSQL_SOURCES, "postgres": POSTGRES_SOURCES}
 
@@ -72,16 +72,19 @@ class AgentConfig:
     slow_log_old_tables: tuple[str, ...]
     rotate_slow_log_rows: int
     rotate_key: bool
+    tls_directory: str
+    local_secrets: LocalSecrets = field(repr=False, compare=False)
     base_db_config: DatabaseConfig
     db_config_from_environment: bool
 
     @property
     def secrets(self) -> tuple[str, ...]:
         """What must never be printed: the log masks these wherever they turn up."""
-        return tuple(secret for secret in (self.api_key, self.db_config.password) if secret)
+        known = (self.api_key, self.db_config.password, *self.local_secrets.handed_out)
+        return tuple(secret for secret in known if secret)
 
     def with_database(self, db_config: DatabaseConfig, config_version: int) -> AgentConfig:
-        return replace(self, db_config=db_config, config_version=config_version)
+        return replace(self, db_config=self.local_secrets.attach(db_config), config_version=config_version)
 
 
 def load_config(path: Path, environ: Mapping[str, str], *, allow_readable: bool = False) -> AgentConfig:
@@ -97,8 +100,10 @@ def load_config(path: Path, environ: Mapping[str, str], *, allow_readable: bool 
     merged = {**raw, **from_environ}
     values = _check_fields(merged, problems)
     base, db_problems = parse_database_config(_merge_database(raw.get("db_config", {}), db_from_environ))
-    problems += db_problems
+    secrets, secret_problems = parse_local_secrets(merged.get("db_secrets", {}))
+    problems += db_problems + secret_problems
     problems += _choose_sources(values)
+    problems += _check_tls_directory(values)
     if not problems or "backend_url" in values:
         insecure = bool(values.get("allow_insecure_http"))
         problems += check_address(values.get("backend_url", ""), allow_insecure_http=insecure)
@@ -108,15 +113,28 @@ def load_config(path: Path, environ: Mapping[str, str], *, allow_readable: bool 
         raise ConfigError(problems)
     values["state_dir"] = _state_dir(values["state_dir"], path, values["collector_id"], environ)
     values["backend_url"] = values["backend_url"].rstrip("/")
+    local_secrets = LocalSecrets(secrets, values["db_type"], environ)
+    base = local_secrets.attach(replace(base, own_password=base.has_password))
     config = AgentConfig(
         path=path,
+        local_secrets=local_secrets,
         db_config=base,
         base_db_config=base,
         db_config_from_environment=bool(db_from_environ),
         **values,
     )
-    override = read_override(config.state_dir, base)
+    override = read_override(config)
     return config.with_database(*override) if override else config
+
+
+def load_state_dir(path: Path, environ: Mapping[str, str]) -> Path:
+    """Where the agent of this configuration keeps its state. Reads no secret. Raise ConfigError."""
+    problems: list[str] = []
+    needed = [FIELDS_BY_NAME[name] for name in ("collector_id", "state_dir")]
+    values = _check_fields({**_read_file(path, problems), **_settings(environ, needed, problems)}, problems, needed)
+    if problems:
+        raise ConfigError(problems)
+    return _state_dir(values["state_dir"], path, values["collector_id"], environ)
 
 
 def _read_file(path: Path, problems: list[str]) -> dict[str, Any]:
@@ -137,22 +155,14 @@ def _read_file(path: Path, problems: list[str]) -> dict[str, Any]:
     if not isinstance(raw, dict):
         problems.append(f"{path}: must hold one JSON object")
         return {}
-    known = {*FIELDS_BY_NAME, "db_config"}
+    known = {*FIELDS_BY_NAME, "db_config", "db_secrets"}
     problems += [f"{name}: unknown setting" for name in sorted(raw) if name not in known]
     return raw
 
 
 def _read_environment(environ: Mapping[str, str], problems: list[str]) -> dict[str, Any]:
     """Settings from `DBPOWER_AGENT_<NAME>` or, for secrets, from elsewhere."""
-    found: dict[str, Any] = {}
-    for setting in FIELDS:
-        text = _variable(environ, setting.name, problems)
-        if text is None:
-            continue
-        try:
-            found[setting.name] = from_environment(setting, text)
-        except BadValueError as error:
-            problems.append(f"{PREFIX}{setting.name.upper()}: {error}")
+    found = _settings(environ, FIELDS, problems)
     database: dict[str, Any] = {}
     for member in DB_MEMBERS:
         text = _variable(environ, f"db_{member}", problems)
@@ -168,6 +178,19 @@ def _read_environment(environ: Mapping[str, str], problems: list[str]) -> dict[s
     return found
 
 
+def _settings(environ: Mapping[str, str], wanted: Iterable[Field], problems: list[str]) -> dict[str, Any]:
+    found: dict[str, Any] = {}
+    for setting in wanted:
+        text = _variable(environ, setting.name, problems)
+        if text is None:
+            continue
+        try:
+            found[setting.name] = from_environment(setting, text)
+        except BadValueError as error:
+            problems.append(f"{PREFIX}{setting.name.upper()}: {error}")
+    return found
+
+
 def _variable(environ: Mapping[str, str], name: str, problems: list[str]) -> str | None:
     """One setting's text: from its variable, a file, what a command prints, or a systemd credential; None when nowhere."""
     variable = f"{PREFIX}{name.upper()}"
@@ -177,29 +200,17 @@ def _variable(environ: Mapping[str, str], name: str, problems: list[str]) -> str
         return None
     try:
         if f"{variable}_FILE" in given:
-            return Path(environ[f"{variable}_FILE"]).read_text(encoding="utf-8").rstrip("\r\n")
+            return secret_sources.from_file(environ[f"{variable}_FILE"])
         if f"{variable}_COMMAND" in given:
-            return _printed(environ[f"{variable}_COMMAND"], environ)
-        credential = Path(environ.get("CREDENTIALS_DIRECTORY", "")) / f"{PREFIX}{name}".lower()
-        if not given and "CREDENTIALS_DIRECTORY" in environ and credential.exists():
-            return credential.read_text(encoding="utf-8").rstrip("\r\n")
-    except (OSError, ValueError, subprocess.SubprocessError):
+            return secret_sources.printed_by(environ[f"{variable}_COMMAND"], environ)
+        credential = None if given else secret_sources.credential_path(f"{PREFIX}{name}".lower(), environ)
+        if credential is not None:
+            return secret_sources.from_file(credential)
+    except secret_sources.FAILURES:
         # What was read or printed may be the secret: the message holds none of it.
         problems.append(f"{given[0] if given else variable}: the secret cannot be read")
         return None
     return environ.get(variable)
-
-
-def _printed(command: str, environ: Mapping[str, str]) -> str:
-    """What a command prints, which runs without a shell. Raises OSError, ValueError or SubprocessError."""
-    # It gets the environment that it may need, but no secret of ours.
-    passed = {name: text for name, text in environ.items() if not name.startswith(PREFIX)}
-    done = subprocess.run(
-        shlex.split(command) or [""], capture_output=True, text=True, timeout=COMMAND_SECONDS, check=True, env=passed
-    )
-    if not done.stdout.strip():
-        raise ValueError
-    return done.stdout.rstrip("\r\n")
 
 
 def _merge_database(raw: object, override: dict[str, Any]) -> object:
@@ -209,9 +220,9 @@ def _merge_database(raw: object, override: dict[str, Any]) -> object:
     return {**raw, **override, **({"tls": tls} if tls else {})}
 
 
-def _check_fields(raw: dict[str, Any], problems: list[str]) -> dict[str, Any]:
+def _check_fields(raw: dict[str, Any], problems: list[str], wanted: Iterable[Field] = FIELDS) -> dict[str, Any]:
     values: dict[str, Any] = {}
-    for setting in FIELDS:
+    for setting in wanted:
         if setting.name not in raw:
             if setting.default is REQUIRED:
                 problems.append(f"{setting.name}: is missing")
@@ -233,6 +244,15 @@ def _choose_sources(values: dict[str, Any]) -> list[str]:
     if any(name not in possible for name in values["sources"]):
         return [f"sources: with db_type {values['db_type']} must hold only {', '.join(possible)}"]
     values["sources"] = values["sources"] or possible[:1]
+    return []
+
+
+def _check_tls_directory(values: dict[str, Any]) -> list[str]:
+    directory = values.get("tls_directory", "")
+    if directory and not directory.startswith("/"):
+        return ["tls_directory: must be an absolute path"]
+    if directory:
+        values["tls_directory"] = posixpath.normpath(directory)
     return []
 
 

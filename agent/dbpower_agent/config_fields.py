@@ -50,6 +50,7 @@ FIELDS: Final = (
     Field("slow_log_old_tables", "list", default=("slow_log_backup", "slow_log_prev")),
     Field("rotate_slow_log_rows", "integer", default=0, maximum=10**9),
     Field("rotate_key", "flag", default=True),
+    Field("tls_directory", "text", default=""),
 )
 FIELDS_BY_NAME: Final = {field.name: field for field in FIELDS}
 
@@ -100,6 +101,9 @@ def _read_text(field: Field, value: object) -> str:
         raise BadValueError("must be a text that is not empty" if field.default is REQUIRED else "must be a text")
     if any(character < " " or character == "\x7f" for character in value):
         raise BadValueError("contains a control character")
+    if field.secret and not value.isascii():
+        # It travels in a header.
+        raise BadValueError("must hold only ASCII characters")
     if field.choices and value not in field.choices:
         raise BadValueError(f"must be one of {', '.join(field.choices)}")
     return value

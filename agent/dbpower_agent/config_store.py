@@ -3,7 +3,8 @@
 It goes into the configuration file where the agent owns that file and may replace it. Where it may not (a read-only
 mount, a file of root, members that come from the environment), it goes into `db_config.json` in the state directory.
 That file names, by a digest, the `db_config` it replaces: when an operator changes the configuration by hand
-afterwards, the digest no longer fits and the operator wins.
+afterwards, the digest no longer fits and the operator wins. A password of this host's own, from its configuration or from
+where that says, is neither in that file nor in the digest: it is put in when the file is read, so that it may change.
 """
 
 from __future__ import annotations
@@ -11,6 +12,7 @@ from __future__ import annotations
 import hashlib
 import json
 import os
+from dataclasses import replace
 from typing import TYPE_CHECKING, Any, Final
 
 from dbpower_agent.atomic_files import write_atomically
@@ -39,22 +41,25 @@ def save_database_config(config: AgentConfig, db_config: DatabaseConfig, config_
     override = {
         "replaces": _digest(config.base_db_config),
         "config_version": config_version,
-        "db_config": db_config.as_json(),
+        "db_config": db_config.as_json(with_own_password=False),
     }
     write_atomically(target, json.dumps(override, indent=2).encode() + b"\n")
     return target
 
 
-def read_override(state_dir: Path, base: DatabaseConfig) -> tuple[DatabaseConfig, int] | None:
+def read_override(config: AgentConfig) -> tuple[DatabaseConfig, int] | None:
     """The stored `db_config` and its version, or None when there is none, it is damaged, or it replaces another one."""
+    base = config.base_db_config
     try:
-        raw = json.loads((state_dir / OVERRIDE_NAME).read_bytes())
+        raw = json.loads((config.state_dir / OVERRIDE_NAME).read_bytes())
         version = raw["config_version"]
         db_config, problems = parse_database_config(raw["db_config"])
     except (OSError, ValueError, KeyError, TypeError):
         return None
     if problems or not isinstance(version, int) or raw.get("replaces") != _digest(base):
         return None
+    if not db_config.has_password and db_config.may_have_the_password_of(base, config.db_type):
+        db_config = db_config.with_password_of(base)
     return db_config, version
 
 
@@ -76,4 +81,5 @@ def _replace_in_file(path: Path, db_config: DatabaseConfig, config_version: int)
 
 
 def _digest(db_config: DatabaseConfig) -> str:
-    return hashlib.sha256(json.dumps(db_config.as_json(), sort_keys=True).encode()).hexdigest()
+    told = replace(db_config, password=None).as_json()
+    return hashlib.sha256(json.dumps(told, sort_keys=True).encode()).hexdigest()

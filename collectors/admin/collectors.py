@@ -59,6 +59,14 @@ class CollectorForm(RefusableForm, ConnectionForm):
             stored = {}
         self.initial.update(initial_of(stored))
 
+    def clean(self) -> dict[str, Any] | None:
+        """Require a password where the name of one is taken out: nothing would take its place."""
+        cleaned = super().clean()
+        named = self.initial.get("db_password_from") and not self.cleaned_data.get("db_password_from")
+        if named and not self.cleaned_data.get("db_password") and "db_password_from" not in self.errors:
+            self.add_error("db_password", "Enter the password that takes the secret's place.")
+        return cleaned
+
     @property
     def connection_changed(self) -> bool:
         """Whether any member of the connection differs from the stored one, or a password was typed."""

@@ -12,6 +12,8 @@ from unfold.widgets import (
     UnfoldAdminTextInputWidget,
 )
 
+from collectors.domain import connections, limits
+
 _MODES: Final = (
     ("", _("Decided by the agent: plain on its own host, verified elsewhere")),
     ("disable", _("disable: never encrypted")),
@@ -30,6 +32,7 @@ _MEMBERS: Final = {
     "db_port": "port",
     "db_user": "user",
     "db_password": "password",
+    "db_password_from": "password_from",
     "db_database": "database",
     "db_socket": "socket",
 }
@@ -64,9 +67,15 @@ class ConnectionForm(forms.Form):
         label=_("Password"),
         required=False,
         strip=False,
-        validators=[MaxLengthValidator(1024), _PRINTABLE],
+        validators=[MaxLengthValidator(limits.MAX_DATABASE_PASSWORD_CHARACTERS), _PRINTABLE],
         widget=UnfoldAdminPasswordWidget(attrs={"autocomplete": "new-password"}),
         help_text=_("Stored encrypted and never shown again."),
+    )
+    db_password_from = _text(
+        _("Secret on the agent's host"),
+        32,
+        RegexValidator(connections.SECRET_NAME, _("1 to 32 of a-z, 0-9, _ and - are needed.")),
+        help_text=_("In place of a password: a name in db_secrets of the agent's configuration file."),
     )
     db_database = _text(
         _("Database name"), 128, help_text=_("The one to connect to; PostgreSQL: where the extension is.")
@@ -80,10 +89,14 @@ class ConnectionForm(forms.Form):
     tls_key = _text(_("TLS: key file"), 1024, _ABSOLUTE)
 
     def clean(self) -> dict[str, Any] | None:
-        """Require certificate and key together."""
+        """Require certificate and key together, and one password at most."""
         cleaned = super().clean()
         if bool(self.cleaned_data.get("tls_cert")) != bool(self.cleaned_data.get("tls_key")):
             self.add_error("tls_key", _("Certificate and key belong together."))
+        if connections.has_both(self.config()):
+            self.add_error(
+                "db_password_from", _("Give a password or the name of a secret on the agent's host, not both.")
+            )
         return cleaned
 
     def config(self) -> dict[str, Any]:

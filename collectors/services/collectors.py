@@ -9,7 +9,7 @@ from django.db.models import F
 from django.db.models.functions import Now
 from django.utils.translation import gettext as _
 
-from collectors.domain import limits
+from collectors.domain import connections, limits
 from collectors.domain.actors import Actor
 from collectors.domain.commands import CommandType
 from collectors.domain.liveness import Cause, Status
@@ -25,6 +25,10 @@ class Registered(NamedTuple):
     collector: Collector
     api_key: str
 
+    def __repr__(self) -> str:
+        """Leave the key out: what is shown of an object may end in a log."""
+        return f"{type(self).__name__}({self[0]!r})"
+
 
 @transaction.atomic
 def register_collector(
@@ -39,8 +43,9 @@ def register_collector(
 ) -> Registered:
     """Register a collector for a database of the team, or for a new one of the same name.
 
-    Raises `Refused` when the database is another team's or of another type.
+    Raises `Refused` when the database is another team's or of another type, or `config` holds two passwords.
     """
+    _require_one_password(config)
     collector = create_collector(
         team=team,
         name=name,
@@ -115,7 +120,7 @@ def change_collector(
 ) -> Command | None:
     """Change what is given. A changed configuration gets a version and a command that brings it to the agent, returned.
 
-    A `config` without a password keeps the stored one, unless it leads to another server.
+    A `config` without a password keeps the stored one, unless it leads to another server, or there over weaker TLS.
     """
     locked = Collector.objects.select_for_update().get(pk=collector.pk)
     changes: dict[str, Any] = {}
@@ -128,8 +133,9 @@ def change_collector(
     command = None
     if config is not None:
         stored = _stored_config(locked)
-        if "password" not in config and "password" in stored and _same_place(stored, config):
-            config = {**config, "password": stored["password"]}
+        _require_one_password(config)
+        if not connections.has_password(config) and connections.may_take_password_along(stored, config):
+            config = {**config, **{name: stored[name] for name in ("password", "password_from") if stored.get(name)}}
         changes["config"] = configs.encrypt(collector_id=locked.pk, config=config)
         changes["config_version"] = F("config_version") + 1
         before["config"] = configs.without_secrets(stored)
@@ -149,9 +155,10 @@ def change_collector(
     return command
 
 
-def _same_place(stored: dict[str, Any], wanted: dict[str, Any]) -> bool:
-    """Tell whether both lead to the same server: a kept password must not be sent to wherever somebody points it."""
-    return all((stored.get(name) or None) == (wanted.get(name) or None) for name in ("host", "port", "socket"))
+def _require_one_password(config: dict[str, Any]) -> None:
+    if connections.has_both(config):
+        message = connections.BOTH_GIVEN
+        raise Refused(message, code="invalid", errors={"config": [message]})
 
 
 def _stored_config(collector: Collector) -> dict[str, Any]:

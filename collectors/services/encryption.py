@@ -22,12 +22,13 @@ def unseal(ciphertext: str) -> dict[str, Any] | None:
     return content
 
 
-def reseal(ciphertext: str) -> str | None:
-    """Return the ciphertext under the newest key, or None when no key opens it."""
+def is_newest(ciphertext: str) -> bool:
+    """Tell whether the newest key opens the ciphertext."""
     try:
-        return _fernet().rotate(ciphertext.encode()).decode()
+        _made((settings.DBPOWER_ENCRYPTION_KEYS[0],)).decrypt(ciphertext.encode())
     except InvalidToken:
-        return None
+        return False
+    return True
 
 
 def _fernet() -> MultiFernet:

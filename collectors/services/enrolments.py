@@ -30,6 +30,10 @@ class Created(NamedTuple):
     row: EnrolmentToken
     token: str
 
+    def __repr__(self) -> str:
+        """Leave the token out: what is shown of an object may end in a log."""
+        return f"{type(self).__name__}({self[0]!r})"
+
 
 @transaction.atomic
 def create_token(*, team: Team, name: str, engine: Engine, max_uses: int, lifetime: timedelta, actor: Actor) -> Created:

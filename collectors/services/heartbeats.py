@@ -1,7 +1,7 @@
 """Heartbeats: the one write that comes all the time, and what it may set in motion."""
 
 import logging
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from datetime import datetime, timedelta
 from typing import Any
 
@@ -28,7 +28,8 @@ class DeliveredCommand:
 
     id: int
     command: str
-    params: dict[str, Any]
+    # May hold a password.
+    params: dict[str, Any] = field(repr=False)
     expires_at: datetime
 
 

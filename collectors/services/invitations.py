@@ -29,6 +29,10 @@ class Invited(NamedTuple):
         """Return the address that whoever is invited opens. What is behind the `#` is not sent with it, so no log holds it."""
         return f"{page}#{self.token}"
 
+    def __repr__(self) -> str:
+        """Leave the token out: what is shown of an object may end in a log."""
+        return f"{type(self).__name__}({self[0]!r})"
+
 
 def give(
     *,

@@ -25,6 +25,10 @@ class Created(NamedTuple):
     row: PersonalToken
     token: str
 
+    def __repr__(self) -> str:
+        """Leave the token out: what is shown of an object may end in a log."""
+        return f"{type(self).__name__}({self[0]!r})"
+
 
 @transaction.atomic
 def create_token(*, user: User, name: str, scopes: Iterable[TokenScope], days: int, actor: Actor) -> Created:

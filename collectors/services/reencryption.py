@@ -10,20 +10,22 @@ from collectors.models import Collector, SecondFactor
 from collectors.services import encryption
 
 _CHUNK: Final = 200
-# Every column that holds something sealed, and how a row of it is named.
-SEALED: Final[tuple[tuple[type[Model], str, str], ...]] = (
-    (Collector, "config", "collector"),
-    (SecondFactor, "secret", "second factor of user"),
+# Every column that holds something sealed, how a row of it is named, and the member inside that has to name the row.
+SEALED: Final[tuple[tuple[type[Model], str, str, str], ...]] = (
+    (Collector, "config", "collector", "collector_id"),
+    (SecondFactor, "secret", "second factor of user", "user_id"),
 )
 
 
 @dataclass
 class Progress:
-    """How far the work is; `unreadable` names the rows that no key opens."""
+    """How far the work is: `changed` now, `done` before; `unreadable` names rows that no key opens, `foreign` those of another row."""
 
     total: int
     seen: int = 0
     changed: int = 0
+    done: int = 0
+    foreign: list[str] = field(default_factory=list)
     unreadable: list[str] = field(default_factory=list)
 
 
@@ -31,19 +33,23 @@ def reencrypt_all() -> Iterator[Progress]:
     """Re-encrypt every row, yielding how far it is after each chunk.
 
     Each row is written only where the ciphertext that was read still stands: what somebody changed in between is under the
-    newest key already. Stopping anywhere loses nothing, and a second run does it again.
+    newest key already. Stopping anywhere loses nothing, and a second run passes over what is done.
     """
-    progress = Progress(sum(_stored(model, column).count() for model, column, _ in SEALED))
-    for model, column, name in SEALED:
+    progress = Progress(sum(_stored(model, column).count() for model, column, _, _ in SEALED))
+    for model, column, name, member in SEALED:
         last = 0
         while chunk := list(_stored(model, column).filter(pk__gt=last).values_list("pk", column)[:_CHUNK]):
             for pk, ciphertext in chunk:
-                replacement = encryption.reseal(ciphertext)
-                if replacement is None:
+                content = encryption.unseal(ciphertext)
+                if content is None:
                     progress.unreadable.append(f"{name} {pk}")
-                    continue
-                unchanged = _stored(model, column).filter(**{"pk": pk, column: ciphertext})
-                progress.changed += unchanged.update(**{column: replacement})
+                elif content.get(member) != pk:
+                    progress.foreign.append(f"{name} {pk}")
+                elif encryption.is_newest(ciphertext):
+                    progress.done += 1
+                else:
+                    unchanged = _stored(model, column).filter(**{"pk": pk, column: ciphertext})
+                    progress.changed += unchanged.update(**{column: encryption.seal(content)})
             progress.seen, last = progress.seen + len(chunk), chunk[-1][0]
             yield progress
 

@@ -308,6 +308,30 @@ def test_a_typed_password_replaces_the_stored_one(cast: Cast, visit: Visit) -> N
     assert "another" not in str(list(AuditEntry.objects.values()))
 
 
+def test_a_secret_of_the_agents_host_is_named_kept_and_replaced(cast: Cast, visit: Visit) -> None:
+    client, page = visit(cast.bob), reverse(PAGE, args=[cast.collector.pk])
+    assert client.post(page, change(cast, db_password_from="orders")).status_code == 302
+    assert stored_config(cast.collector) == {"host": "127.0.0.1", "user": "dbpower", "password_from": "orders"}
+    assert b'value="orders"' in client.get(page).content
+    both = client.post(page, change(cast, db_password_from="orders", db_password="p"))
+    assert b"not both" in both.content
+    nothing = client.post(page, change(cast))
+    assert b"takes the secret&#x27;s place" in nothing.content
+    assert client.post(page, change(cast, db_password_from="../x")).status_code == 200
+    assert stored_config(cast.collector)["password_from"] == "orders"
+    assert client.post(page, change(cast, db_password="p")).status_code == 302
+    assert stored_config(cast.collector) == {"host": "127.0.0.1", "user": "dbpower", "password": "p"}
+
+
+def test_a_collector_with_a_secret_of_its_host_gets_a_configuration_that_says_where_it_may_go(
+    cast: Cast, visit: Visit
+) -> None:
+    response = visit(cast.bob).post(reverse(ADD), registration(cast, db_password="", db_password_from="orders"))
+    shown = json.loads(response.context["config"])
+    assert shown["db_secrets"] == {"orders": {"file": "", "to": [{"host": "db.example.org", "port": 5433}]}}
+    assert (shown["db_config"]["password_from"], "password" in shown["db_config"]) == ("orders", False)
+
+
 @pytest.mark.parametrize(
     "field",
     ["team", "organization", "status", "api_key_hash", "config", "auto_collect", "config_version", "id", "database"],

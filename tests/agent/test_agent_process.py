@@ -6,6 +6,8 @@ import signal
 import time
 from pathlib import Path
 
+import pytest
+
 from tests.agent.agents import eventually, last_stats, run_agent, running_agent, write_config
 from tests.agent.backend import KEY, FakeBackend
 from tests.agent.conftest import PASSWORD, MySQLSite, PostgresSite
@@ -277,3 +279,31 @@ def test_systemd_hears_ready_watchdog_and_stopping(
             while heard[-1] != b"STOPPING=1":
                 heard.append(channel.recv(100))
     assert heard[:2] == [b"READY=1", b"WATCHDOG=1"]
+
+
+def test_healthcheck_asks_no_secret_manager(backend: FakeBackend, tmp_path: Path, mariadb_site: MySQLSite) -> None:
+    path = write_config(tmp_path, backend.url, "mysql", mariadb_site.db_config)
+    with running_agent(path):
+        eventually((tmp_path / "state" / "alive.json").exists)
+        down = {"DBPOWER_AGENT_DB_PASSWORD_COMMAND": "false"}
+        assert run_agent("healthcheck", "--config", str(path), environment=down).returncode == 0
+
+
+@pytest.mark.parametrize("mode", [0o770, 0o777, 0o1777])
+def test_a_state_directory_that_others_may_write_is_refused(mode: int, tmp_path: Path) -> None:
+    path = write_config(tmp_path, "http://127.0.0.1:1", "mysql", {})
+    (tmp_path / "state").mkdir()
+    (tmp_path / "state").chmod(mode)
+    refused = run_agent("run", "--config", str(path))
+    assert refused.returncode == 2
+    assert f"chmod 700 {tmp_path / 'state'}" in refused.stderr
+
+
+def test_stored_keys_that_others_may_read_stop_the_start(tmp_path: Path) -> None:
+    path = write_config(tmp_path, "http://127.0.0.1:1", "mysql", {})
+    (tmp_path / "state").mkdir(mode=0o700)
+    (tmp_path / "state" / "keys.json").write_text("{}")
+    (tmp_path / "state" / "keys.json").chmod(0o644)
+    refused = run_agent("run", "--config", str(path))
+    assert refused.returncode == 2
+    assert "chmod 600" in refused.stderr

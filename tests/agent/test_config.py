@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 
-from dbpower_agent.config import AgentConfig, ConfigError, load_config
+from dbpower_agent.config import AgentConfig, ConfigError, load_config, load_state_dir
 from dbpower_agent.config_store import OVERRIDE_NAME, save_database_config
 from dbpower_agent.database_config import is_loopback, parse_database_config
 
@@ -275,3 +275,28 @@ def test_secrets_come_from_commands_and_from_credentials_of_systemd(tmp_path: Pa
 def test_a_command_that_gives_no_secret_is_a_problem_that_shows_none(command: str, tmp_path: Path) -> None:
     (problem,) = problems_of(tmp_path, valid(), {"DBPOWER_AGENT_DB_PASSWORD_COMMAND": command})
     assert problem == "DBPOWER_AGENT_DB_PASSWORD_COMMAND: the secret cannot be read"
+
+
+@pytest.mark.parametrize("key", ["collector_7_€", "collector_7_\u0100", "collector_7_é"])
+def test_a_key_that_no_header_can_carry_is_refused_with_the_configuration(key: str, tmp_path: Path) -> None:
+    assert problems_of(tmp_path, valid(api_key=key)) == ["api_key: must hold only ASCII characters"]
+    assert problems_of(tmp_path, valid(), {"DBPOWER_AGENT_API_KEY": key}) == [
+        "api_key: must hold only ASCII characters"
+    ]
+
+
+def test_the_state_directory_is_found_without_any_secret(tmp_path: Path) -> None:
+    environ = {
+        "DBPOWER_AGENT_DB_PASSWORD_COMMAND": f"touch {tmp_path / 'asked'}",
+        "DBPOWER_AGENT_API_KEY_COMMAND": f"touch {tmp_path / 'asked'}",
+    }
+    path = write(tmp_path, {"collector_id": 7})
+    assert load_state_dir(path, environ) == load(tmp_path).state_dir
+    assert load_state_dir(path, {**environ, "DBPOWER_AGENT_STATE_DIR": "/x"}) == Path("/x")
+    assert not (tmp_path / "asked").exists()
+    with pytest.raises(ConfigError, match="collector_id"):
+        load_state_dir(write(tmp_path, {}), environ)
+
+
+def test_a_directory_of_tls_files_has_an_absolute_path(tmp_path: Path) -> None:
+    assert problems_of(tmp_path, valid(tls_directory="tls")) == ["tls_directory: must be an absolute path"]

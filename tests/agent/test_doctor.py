@@ -6,6 +6,7 @@ from typing import Any
 
 import pytest
 
+from dbpower_agent.keyring import KeyRing
 from tests.agent.agents import run_agent, write_config
 from tests.agent.backend import KEY, FakeBackend
 from tests.agent.conftest import PASSWORD, MySQLSite, PostgresSite
@@ -175,3 +176,30 @@ def test_an_unusable_configuration_lists_its_problems_and_exits_with_2(tmp_path:
 
 def test_the_version_needs_no_configuration() -> None:
     assert run_agent("version").stdout.startswith("dbpower-agent ")
+
+
+def test_a_key_that_the_agent_made_is_looked_for_where_the_agent_keeps_it(backend: FakeBackend, tmp_path: Path) -> None:
+    """As `agent/DEPLOYMENT.md` tells to run it, after a rotation: the service's state directory is not beside the file."""
+    path = write_config(
+        tmp_path, backend.url, "mysql", {"port": 1}, api_key="collector_7_configured-and-ended", state_dir=""
+    )
+    service = tmp_path / "service"
+    service.mkdir(mode=0o700)
+    keys = KeyRing(service, "collector_7_configured-and-ended")
+    stored = {"follows": keys._follows, "current": KEY}
+    (service / "keys.json").touch(mode=0o600)
+    (service / "keys.json").write_text(json.dumps(stored))
+
+    def key_of(environment: dict[str, str]) -> dict[str, Any]:
+        done = run_agent("doctor", "--json", "--config", str(path), environment=environment)
+        (found,) = [found for found in json.loads(done.stdout)["findings"] if found["name"] == "key"]
+        return dict(found)
+
+    assert key_of({"STATE_DIRECTORY": str(service)})["ok"]
+    beside = key_of({"STATE_DIRECTORY": ""})
+    assert not beside["ok"]
+    assert "STATE_DIRECTORY" in beside["remedy"]
+    (service / "keys.json").unlink()
+    (service / "keys.json").mkdir()
+    unreadable = key_of({"STATE_DIRECTORY": str(service)})
+    assert "cannot be read" in unreadable["detail"]

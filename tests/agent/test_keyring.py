@@ -7,7 +7,8 @@ from pathlib import Path
 
 import pytest
 
-from dbpower_agent.keyring import KeyRing
+from dbpower_agent.atomic_files import write_atomically
+from dbpower_agent.keyring import KeyRing, KeysUnusableError
 
 FIRST = "collector_7_" + "a" * 43
 
@@ -64,6 +65,7 @@ def test_another_configured_key_wins(tmp_path: Path) -> None:
 
 @pytest.mark.parametrize("content", ["", "{", "[]", "{}", '{"follows": 1}', "\xff", json.dumps({"current": 7})])
 def test_a_damaged_file_is_as_none(content: str, tmp_path: Path) -> None:
+    (tmp_path / "keys.json").touch(mode=0o600)
     (tmp_path / "keys.json").write_bytes(content.encode("latin-1"))
     assert ring(tmp_path).current == FIRST
 
@@ -90,3 +92,76 @@ def test_everything_it_holds_is_masked(tmp_path: Path) -> None:
     keys.switch()
     keys.make(7)
     assert len(set(keys.secrets)) == 3
+
+
+def test_every_key_that_the_agent_has_is_tried_and_the_configured_one_too(tmp_path: Path) -> None:
+    keys = ring(tmp_path)
+    for _ in range(3):
+        keys.make(7)
+        keys.switch()
+    keys.make(7)
+    have = {*keys.secrets}
+    assert len(have) == 4
+    tried = [keys.current]
+    for _ in range(len(have)):
+        assert keys.fall_back()
+        assert ring(tmp_path).current == keys.current
+        tried.append(keys.current)
+    assert set(tried) == have
+    assert tried[-1] == tried[0]
+
+
+def test_a_key_that_works_again_is_the_one_that_a_rotation_follows_from(tmp_path: Path) -> None:
+    keys = ring(tmp_path)
+    for _ in range(2):
+        keys.make(7)
+        keys.switch()
+    while keys.current != FIRST:
+        keys.fall_back()
+    keys.make(7)
+    keys.switch()
+    assert FIRST in keys.secrets
+    assert ring(tmp_path).current == keys.current
+
+
+def test_keys_that_cannot_be_read_are_not_taken_for_none(tmp_path: Path) -> None:
+    keys = ring(tmp_path)
+    keys.make(7)
+    keys.switch()
+    (tmp_path / "keys.json").rename(tmp_path / "elsewhere")
+    (tmp_path / "keys.json").mkdir()
+    with pytest.raises(KeysUnusableError, match="cannot be read"):
+        ring(tmp_path)
+
+
+@pytest.mark.parametrize("mode", [0o640, 0o604, 0o666, 0o620])
+def test_keys_that_are_open_to_others_are_refused(mode: int, tmp_path: Path) -> None:
+    ring(tmp_path).make(7)
+    (tmp_path / "keys.json").chmod(mode)
+    with pytest.raises(KeysUnusableError, match="chmod 600"):
+        ring(tmp_path)
+
+
+def test_what_a_kill_left_of_a_write_is_removed(tmp_path: Path) -> None:
+    keys = ring(tmp_path)
+    keys.make(7)
+    (tmp_path / ".keys.json.4711.tmp").write_text("canary")
+    keys.tidy()
+    assert [path.name for path in tmp_path.iterdir()] == ["keys.json"]
+
+
+def test_a_file_that_somebody_prepared_is_never_written_to(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("dbpower_agent.atomic_files.secrets.token_hex", lambda _: "guessed")
+    (tmp_path / ".x.json.guessed.tmp").touch(mode=0o666)
+    with pytest.raises(FileExistsError):
+        write_atomically(tmp_path / "x.json", b"canary")
+    assert (tmp_path / ".x.json.guessed.tmp").read_bytes() == b""
+
+
+def test_a_file_is_for_its_owner_alone_whatever_the_umask_says(tmp_path: Path) -> None:
+    before = os.umask(0o777)
+    try:
+        write_atomically(tmp_path / "x.json", b"canary")
+    finally:
+        os.umask(before)
+    assert stat.S_IMODE((tmp_path / "x.json").stat().st_mode) == 0o600

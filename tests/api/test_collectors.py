@@ -9,6 +9,7 @@ from django.test.utils import CaptureQueriesContext
 from django.utils import timezone
 
 from collectors.models import Collector, ControlPlane, Heartbeat
+from dbpower_agent.database_config import TEXT_MEMBERS
 from tests.api.callers import content_of, signed_in, with_key
 from tests.cast import Cast
 
@@ -107,6 +108,31 @@ def test_a_connection_that_no_key_opens_is_shown_as_unknown_and_can_be_replaced(
     assert (details.status_code, content_of(details)["config"]) == (200, None)
     answer = bob.patch(f"collectors/{cast.collector.pk}", {"config": {"host": "db2", "password": "p"}})
     assert content_of(answer)["config"] == {"host": "db2"}
+
+
+def test_a_secret_of_the_agents_host_is_named_and_shown_by_its_name(cast: Cast) -> None:
+    bob = signed_in(cast.bob)
+    config = {"host": "db2", "password_from": "orders"}
+    answer = bob.patch(f"collectors/{cast.collector.pk}", {"config": config})
+    assert (answer.status_code, content_of(answer)["config"]) == (200, config)
+    body = {"name": "new", "type": "mysql", "team_id": cast.shop.pk, "config": config}
+    assert content_of(bob.post("collectors/register", body))["config"] == config
+
+
+@pytest.mark.parametrize("name", ["", "A", "a b", "../a", "a/b", "a" * 33, "á", "a\n", "$(id)", [], {}])
+def test_a_name_that_is_none_is_refused(name: object, cast: Cast) -> None:
+    answer = signed_in(cast.bob).patch(f"collectors/{cast.collector.pk}", {"config": {"password_from": name}})
+    assert answer.status_code == 400, answer.content
+
+
+def test_a_password_is_one_and_no_longer_than_agents_take(cast: Cast) -> None:
+    bob = signed_in(cast.bob)
+    path = f"collectors/{cast.collector.pk}"
+    both = bob.patch(path, {"config": {"password": "p", "password_from": "orders"}})
+    assert (both.status_code, list(content_of(both)["errors"])) == (400, ["config"])
+    longest = TEXT_MEMBERS["password"]
+    assert bob.patch(path, {"config": {"password": "x" * longest}}).status_code == 200
+    assert bob.patch(path, {"config": {"password": "x" * (longest + 1)}}).status_code == 400
 
 
 @pytest.mark.parametrize("verb", ["start", "stop", "collect"])

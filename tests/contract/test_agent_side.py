@@ -124,6 +124,11 @@ def test_the_golden_heartbeat_answer_is_carried_out() -> None:
     assert (problems, parsed.tls_mode, parsed.password) == ([], "verify_identity", "secret")
 
 
+def test_the_golden_name_of_a_local_secret_is_understood() -> None:
+    parsed, problems = parse_database_config(golden("update_config_local_secret")["params"]["config"])
+    assert (problems, parsed.password_from, parsed.password) == ([], "orders", None)
+
+
 def test_a_result_has_the_golden_shape() -> None:
     wanted = golden("execute_request")
     assert shape(CommandResult(success=True, result=wanted["result"]).as_json()) == shape(wanted)

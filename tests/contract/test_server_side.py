@@ -78,6 +78,14 @@ def test_a_new_configuration_is_delivered_with_the_golden_shape(cast: Cast, clie
     assert command["params"]["config"] == config
 
 
+def test_the_name_of_a_local_secret_is_delivered_with_the_golden_shape(cast: Cast, client: Client) -> None:
+    wanted = golden("update_config_local_secret.json")
+    change_collector(collector=cast.collector, config=wanted["params"]["config"], actor=SOMEBODY)
+    command = json.loads(send(client, f"collectors/{cast.collector.pk}/heartbeat", cast.key, {}).content)["commands"][0]
+    assert shape(command) == shape(wanted)
+    assert command["params"]["config"] == wanted["params"]["config"]
+
+
 def test_a_report_is_taken(cast: Cast, client: Client) -> None:
     command = request_command(collector=cast.collector, command=CommandType.COLLECT, actor=SOMEBODY)
     path = f"collectors/{cast.collector.pk}/commands/{command.pk}/execute"

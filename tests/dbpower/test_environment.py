@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 from django.core.exceptions import ImproperlyConfigured
 
-from dbpower import environment
+from dbpower import environment, secrets
 
 
 @pytest.fixture(autouse=True)
@@ -67,16 +67,103 @@ def test_a_database_is_sqlite_or_postgresql(tmp_path: Path, monkeypatch: pytest.
     assert found["OPTIONS"] == {"sslmode": "require", "connect_timeout": 5}
 
 
+def shown_of(refusal: pytest.ExceptionInfo[ImproperlyConfigured]) -> str:
+    """Return everything that a traceback prints."""
+    return "".join(traceback.format_exception(refusal.value))
+
+
 @pytest.mark.parametrize(
-    "address", ["mysql://a/b", "postgresql://a:x/b", "postgresql://host", "postgresql://host/", "nothing"]
+    "address",
+    [
+        "mysql://user:canary@a/b",
+        "postgresql://user:canary@a:x/b",
+        "postgresql://user:canary@host",
+        "postgresql://user:canary@host/",
+        "canary",
+        "canary://host/name",
+        "postgresql://dbpower:canary/secret@db/x",
+        "postgresql://dbpower:canary#secret@db/x",
+        "postgresql://dbpower:canary?secret@db/x",
+        "postgresql://dbpower:12/canary@db/x",
+        "postgresql://dbpower:12/x#canary@db/x",
+        "postgresql://dbpower:[canary@db/x",
+        "postgresql://dbpower:can[ary]canary@db/x",
+    ],
 )
 def test_an_address_that_is_none_is_refused_without_showing_it(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, address: str
 ) -> None:
-    monkeypatch.setenv("X", address.replace("://", "://user:canary@"))
+    monkeypatch.setenv("X", address)
     with pytest.raises(ImproperlyConfigured, match="X") as refusal:
         environment.database("X", tmp_path)
-    assert "canary" not in str(refusal.value)
+    assert "canary" not in shown_of(refusal)
+
+
+@pytest.mark.parametrize(
+    "address",
+    [
+        "amqp://:canary@host",
+        "canary",
+        "redis://:canary/secret@host/0",
+        "redis://:canary#secret@host/0",
+        "redis://:12/canary@host/0",
+        "rediss://:12?canary@host/0",
+        "redis://:[canary@host/0",
+    ],
+)
+def test_a_broker_that_is_none_is_refused_without_showing_it(monkeypatch: pytest.MonkeyPatch, address: str) -> None:
+    monkeypatch.setenv("X", address)
+    with pytest.raises(ImproperlyConfigured, match="X") as refusal:
+        environment.broker("X")
+    assert "canary" not in shown_of(refusal)
+
+
+@pytest.mark.parametrize(
+    "address", ["", "redis://:p%2Fw@h:6379/0", "rediss://u:p@h/0?x=y", "unix:///run/redis.sock?db=0"]
+)
+def test_a_broker_is_a_redis_or_none(monkeypatch: pytest.MonkeyPatch, address: str) -> None:
+    monkeypatch.setenv("X", address)
+    assert environment.broker("X") == address
+
+
+def test_a_secret_that_is_no_text_is_refused_without_showing_it(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    (tmp_path / "secret").write_bytes(b"canary \xff")
+    monkeypatch.setenv("X_FILE", str(tmp_path / "secret"))
+    with pytest.raises(ImproperlyConfigured, match="X_FILE") as refusal:
+        environment.text("X")
+    assert "canary" not in shown_of(refusal)
+    assert refusal.value.__cause__ is None
+
+
+def test_keys_that_are_none_are_refused_without_showing_them(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("DBPOWER_SECRET_KEY", "x" * 32)
+    for keys in ("canary", "canary-é", "!" * 44):
+        monkeypatch.setenv("DBPOWER_ENCRYPTION_KEYS", keys)
+        with pytest.raises(ImproperlyConfigured, match="Key 1 of") as refusal:
+            secrets.load(tmp_path)
+        assert keys not in shown_of(refusal)
+    monkeypatch.setenv("DBPOWER_ENCRYPTION_KEYS", "")
+    (tmp_path / "secrets.json").write_text('{"secret_key": "canary')
+    with pytest.raises(ImproperlyConfigured, match=r"secrets\.json") as refusal:
+        secrets.load(tmp_path)
+    assert "canary" not in shown_of(refusal)
+
+
+def test_an_empty_variable_counts_as_not_set(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    (tmp_path / "secret").write_text("from a file")
+    for empty in ("", "  "):
+        monkeypatch.setenv("X", empty)
+        assert environment.text("X", "default") == "default"
+        monkeypatch.setenv("X_COMMAND", empty)
+        monkeypatch.setenv("X_FILE", str(tmp_path / "secret"))
+        assert environment.text("X") == "from a file"
+        monkeypatch.setenv("X_FILE", empty)
+        monkeypatch.setenv("X_COMMAND", "echo printed")
+        assert environment.text("X") == "printed"
+        monkeypatch.delenv("X_FILE")
+        monkeypatch.delenv("X_COMMAND")
 
 
 def test_a_secret_comes_from_what_a_command_prints(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -98,7 +185,6 @@ def test_a_secret_comes_from_what_a_command_prints(monkeypatch: pytest.MonkeyPat
         "sh -c 'echo canary-secret >&2'",
         "true",
         "'unclosed",
-        "",
         "sh -c 'echo canary-secret; sleep 9'",
     ],
 )

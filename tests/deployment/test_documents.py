@@ -10,7 +10,7 @@ from dbpower_agent.config_fields import FIELDS
 from tests.deployment import AGENT, REPOSITORY
 
 PAGES = sorted([*REPOSITORY.glob("*.md"), *(REPOSITORY / "docs").glob("*.md"), *AGENT.glob("*.md")])
-READERS = r"environment\.(?:text|integer|boolean|words|database)\(\s*\"(\w+)\""
+READERS = r"environment\.(?:text|integer|boolean|words|database|broker)\(\s*\"(\w+)\""
 
 
 def test_every_setting_of_the_control_plane_is_described() -> None:

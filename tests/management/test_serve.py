@@ -100,7 +100,7 @@ def test_a_taken_port_is_said_and_nothing_is_left_running(control_plane: Control
     [
         ("DBPOWER_SWEEP_SECONDS", "soon", "DBPOWER_SWEEP_SECONDS='soon' is not a whole number"),
         ("PORT", "70000", "PORT=70000 is not between 1 and 65535"),
-        ("DATABASE_URL", "oracle://x/y", "DATABASE_URL begins with 'oracle'"),
+        ("DATABASE_URL", "oracle://x/y", "DATABASE_URL does not begin with postgresql://"),
         ("REDIS_URL", "http://x", "REDIS_URL begins with none of"),
         ("DBPOWER_SECRET_KEY", "short", "DBPOWER_SECRET_KEY is shorter"),
         ("DBPOWER_ENCRYPTION_KEYS", "x", "Key 1 of DBPOWER_ENCRYPTION_KEYS is not a Fernet key"),

@@ -71,6 +71,57 @@ def test_a_configuration_that_leads_elsewhere_does_not_take_the_password_along(c
     assert stored(cast.collector) == {"host": "elsewhere.example.org"}
 
 
+HELD = {"host": "db1.example.org", "password": "canary-database-password"}
+VERIFIED = {"mode": "verify_identity", "ca": "/etc/ssl/ca.pem"}
+
+
+@pytest.mark.parametrize(
+    ("before", "after", "kept"),
+    [
+        ({}, {}, True),
+        ({}, {"tls": {"mode": "verify_identity"}}, True),
+        ({}, {"tls": {"mode": "verify_ca"}}, False),
+        ({}, {"tls": {"mode": "disable"}}, False),
+        ({}, {"tls": {"ca": "/etc/ssl/other.pem"}}, False),
+        ({}, {"port": 3307}, False),
+        ({}, {"socket": "/run/mysqld.sock"}, False),
+        ({"tls": VERIFIED}, {"tls": VERIFIED}, True),
+        ({"tls": VERIFIED}, {"tls": {"mode": "verify_identity"}}, False),
+        ({"tls": VERIFIED}, {"tls": {**VERIFIED, "mode": "require"}}, False),
+        ({"tls": {"mode": "require"}}, {"tls": VERIFIED}, True),
+        ({"tls": {"mode": "disable"}}, {"tls": None}, True),
+        ({"host": "127.0.0.1"}, {"host": "127.0.0.1", "tls": {"mode": "disable"}}, True),
+        ({"host": "127.0.0.1", "tls": {"mode": "require"}}, {"host": "127.0.0.1"}, False),
+    ],
+)
+def test_a_password_goes_to_the_place_it_was_given_for_and_over_tls_that_is_no_weaker(
+    before: dict[str, Any], after: dict[str, Any], kept: bool, cast: Cast
+) -> None:
+    for held in (HELD, {"host": "db1.example.org", "password_from": "orders"}):
+        change_collector(collector=cast.collector, actor=SOMEBODY, config={**held, **before})
+        change_collector(
+            collector=cast.collector, actor=SOMEBODY, config={"host": "db1.example.org", "user": "x", **after}
+        )
+        ((name, value),) = [(name, value) for name, value in held.items() if name != "host"]
+        assert stored(cast.collector).get(name) == (value if kept else None)
+
+
+def test_the_name_of_a_hosts_secret_takes_the_place_of_a_password_and_back(cast: Cast) -> None:
+    change_collector(collector=cast.collector, actor=SOMEBODY, config={"host": "127.0.0.1", "password_from": "orders"})
+    assert stored(cast.collector) == {"host": "127.0.0.1", "password_from": "orders"}
+    assert AuditEntry.objects.latest("pk").after == {"config": {"host": "127.0.0.1", "password_from": "orders"}}
+    change_collector(collector=cast.collector, actor=SOMEBODY, config={"host": "127.0.0.1", "password": "p"})
+    assert stored(cast.collector) == {"host": "127.0.0.1", "password": "p"}
+
+
+def test_a_password_and_the_name_of_one_exclude_each_other(cast: Cast) -> None:
+    both = {"password": "p", "password_from": "orders"}
+    with pytest.raises(Refused, match="not both"):
+        change_collector(collector=cast.collector, actor=SOMEBODY, config=both)
+    with pytest.raises(Refused, match="not both"):
+        register_collector(team=cast.shop, name="x", engine=Engine.MYSQL, config=both, actor=SOMEBODY)
+
+
 def test_no_password_reaches_the_audit(cast: Cast) -> None:
     change_collector(collector=cast.collector, actor=SOMEBODY, config={"host": "db2", "password": "canary-other"})
     entry = AuditEntry.objects.latest("pk")

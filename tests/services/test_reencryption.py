@@ -1,11 +1,13 @@
 """Changing the encryption key: complete, resumable, never over somebody's newer configuration."""
 
+from typing import Any
+
 import pytest
 from cryptography.fernet import Fernet
 from pytest_django import Settings
 
 from collectors.domain.sources import Engine
-from collectors.models import Collector
+from collectors.models import Collector, SecondFactor
 from collectors.services import configs, encryption, reencryption
 from collectors.services.collectors import change_collector
 from tests.cast import SOMEBODY, Cast, register
@@ -49,8 +51,29 @@ def test_it_can_be_stopped_anywhere_and_done_again(
     monkeypatch.setattr(reencryption, "_CHUNK", 2)
     next(iter(reencryption.reencrypt_all()))
     assert opened_by(keys[0]) == 2
-    assert [progress.seen for progress in reencryption.reencrypt_all()] == [2, 3]
+    again = [(progress.seen, progress.changed, progress.done) for progress in reencryption.reencrypt_all()]
+    assert again == [(2, 0, 2), (3, 1, 2)]
     assert opened_by(keys[0]) == 3
+
+
+def test_a_row_that_is_done_is_not_written_again(cast: Cast, keys: list[str]) -> None:
+    list(reencryption.reencrypt_all())
+    before = list(Collector.objects.order_by("pk").values_list("config", flat=True))
+    last = list(reencryption.reencrypt_all())[-1]
+    assert (last.changed, last.done) == (0, 3)
+    assert list(Collector.objects.order_by("pk").values_list("config", flat=True)) == before
+
+
+def test_what_belongs_to_another_row_is_named_and_left_alone(cast: Cast, keys: list[str]) -> None:
+    moved = Collector.objects.get(pk=cast.foreign_collector.pk).config
+    Collector.objects.filter(pk=cast.collector.pk).update(config=moved)
+    user = cast.bob
+    for person in (cast.alice, user):
+        SecondFactor.objects.create(user=person, secret=encryption.seal({"user_id": cast.alice.pk, "secret": "s"}))
+    last = list(reencryption.reencrypt_all())[-1]
+    assert last.foreign == [f"collector {cast.collector.pk}", f"second factor of user {user.pk}"]
+    assert (last.changed, last.done, last.unreadable) == (2, 1, [])
+    assert Collector.objects.get(pk=cast.collector.pk).config == moved
 
 
 def test_what_no_key_opens_is_named_and_left_alone(cast: Cast, keys: list[str]) -> None:
@@ -63,15 +86,16 @@ def test_what_no_key_opens_is_named_and_left_alone(cast: Cast, keys: list[str]) 
 def test_a_configuration_that_changed_in_between_is_not_overwritten(
     cast: Cast, keys: list[str], monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    reencrypt = encryption.reseal
+    reencrypt = encryption.unseal
     own = Collector.objects.get(pk=cast.collector.pk).config
 
-    def changed_meanwhile(ciphertext: str) -> str | None:
+    def changed_meanwhile(ciphertext: str) -> dict[str, Any] | None:
         if ciphertext == own:
+            monkeypatch.setattr(encryption, "unseal", reencrypt)
             change_collector(collector=cast.collector, actor=SOMEBODY, config={"host": "newer", "password": "p"})
         return reencrypt(ciphertext)
 
-    monkeypatch.setattr(encryption, "reseal", changed_meanwhile)
+    monkeypatch.setattr(encryption, "unseal", changed_meanwhile)
     list(reencryption.reencrypt_all())
     collector = Collector.objects.get(pk=cast.collector.pk)
     assert configs.decrypt(collector_id=collector.pk, ciphertext=collector.config)["host"] == "newer"

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Final
 
 from dbpower_agent.client import Answer, BackendUnreachableError, Client
 from dbpower_agent.doctor.findings import Finding, bad, good
+from dbpower_agent.keyring import FILE_NAME, KeyRing, KeysUnusableError
 from dbpower_agent.payload import build_request, empty_tail
 
 if TYPE_CHECKING:
@@ -21,7 +22,12 @@ TOLERATED_SKEW_SECONDS: Final = 30.0
 
 def examine_backend(config: AgentConfig) -> list[Finding]:
     findings = [_key_format(config)]
-    client = Client(config)
+    try:
+        keys = KeyRing(config.state_dir, config.api_key)
+    except KeysUnusableError as error:
+        remedy = "run doctor as the agent's user, or as root; never beside another state directory than the agent's"
+        return [*findings, bad("key", str(error), remedy)]
+    client = Client(config, keys)
     try:
         # An upload without members asks a question and changes nothing: unlike a heartbeat, it takes no commands
         # away from an agent that runs beside this examination.
@@ -34,7 +40,7 @@ def examine_backend(config: AgentConfig) -> list[Finding]:
         client.close()
     findings.append(_reachable(config, answer))
     if answer.status < 500:
-        findings.append(_key_accepted(answer))
+        findings.append(_key_accepted(answer, config, keys))
     return [*findings, *_clock(answer.date)]
 
 
@@ -59,11 +65,19 @@ def _reachable(config: AgentConfig, answer: Answer) -> Finding:
     return good("backend", f"{config.backend_url} answers")
 
 
-def _key_accepted(answer: Answer) -> Finding:
-    if answer.status in {401, 403}:
-        remedy = "rotate the collector's key in the console and put the new one into api_key"
-        return bad("key", "the backend refuses the key", remedy)
-    return good("key", "the backend accepts the key")
+def _key_accepted(answer: Answer, config: AgentConfig, keys: KeyRing) -> Finding:
+    if answer.status not in {401, 403}:
+        return good("key", "the backend accepts the key")
+    remedy = "make a new key by hand in the console and put it into api_key"
+    if keys.is_stored:
+        remedy = f"{remedy}; the refused one stands in {config.state_dir / FILE_NAME}"
+        return bad("key", "the backend refuses the key that the agent made itself", remedy)
+    # The agent may have made a key since, in a state directory that this process was not told of.
+    remedy = (
+        f"if the agent uses another state directory than {config.state_dir}, name it (STATE_DIRECTORY=... before the command) "
+        f"and look again: the agent may have made itself a key, which stands there; otherwise {remedy}"
+    )
+    return bad("key", "the backend refuses the configured key", remedy)
 
 
 def _clock(date: str | None) -> list[Finding]:

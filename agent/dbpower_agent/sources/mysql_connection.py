@@ -156,7 +156,7 @@ class MySQLConnection:
     def _connect(self, config: DatabaseConfig) -> Any:
         arguments: dict[str, Any] = {
             "user": config.user or "",
-            "password": config.password or "",
+            "password": config.current_password(),
             "charset": "utf8mb4",
             "use_unicode": False,
             "conv": {},

@@ -101,7 +101,7 @@ def connect_arguments(config: DatabaseConfig) -> dict[str, Any]:
         "port": config.port or DEFAULT_PORTS["postgres"],
         "dbname": config.database or "postgres",
         "user": config.user or "postgres",
-        "password": config.password or "",
+        "password": config.current_password(),
         "application_name": MARK,
         "connect_timeout": CONNECT_TIMEOUT,
         "options": f"{limits} -c idle_in_transaction_session_timeout=60000",

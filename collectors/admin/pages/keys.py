@@ -27,12 +27,14 @@ def keys_page(model_admin: Any, request: HttpRequest, rotated: list[Registered])
 def registered_page(model_admin: Any, request: HttpRequest, registered: Registered) -> HttpResponse:
     """Show the key of a new collector, with the configuration file and the commands that start its agent."""
     collector = registered.collector
+    config = agent_config(request, registered)
     context = {
         **model_admin.admin_site.each_context(request),
         "title": _("%(collector)s is registered") % {"collector": collector.name},
         "opts": model_admin.opts,
         "registered": registered,
-        "config": json.dumps(agent_config(request, registered), indent=2),
+        "config": json.dumps(config, indent=2),
+        "is_local_secret": "db_secrets" in config,
         "ways": _ways(collector.type),
         "wizard": wizard(3),
         "may_command": True,
@@ -44,14 +46,22 @@ def registered_page(model_admin: Any, request: HttpRequest, registered: Register
 def agent_config(request: HttpRequest, registered: Registered) -> dict[str, Any]:
     """Return the agent's `config.json`, without the database's password: whoever installs the agent adds it there."""
     collector = registered.collector
-    stored = configs.decrypt(collector_id=collector.pk, ciphertext=collector.config)
+    stored = configs.without_secrets(configs.decrypt(collector_id=collector.pk, ciphertext=collector.config))
+    name = stored.get("password_from")
     return {
         "collector_id": collector.pk,
         "api_key": registered.api_key,
         "backend_url": request.build_absolute_uri("/").rstrip("/"),
         "db_type": collector.type,
-        "db_config": {**configs.without_secrets(stored), "password": ""},
+        "db_config": stored if name else {**stored, "password": ""},
+        **({"db_secrets": {name: {"file": "", "to": [_place(stored)]}}} if name else {}),
     }
+
+
+def _place(config: dict[str, Any]) -> dict[str, Any]:
+    """Return what the host has to allow: where its secret may be sent."""
+    place = {member: config[member] for member in ("host", "port", "socket") if config.get(member)}
+    return place if place.get("host") or place.get("socket") else {"host": "127.0.0.1", **place}
 
 
 def _ways(engine: str) -> list[tuple[str, str, str]]:

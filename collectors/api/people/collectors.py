@@ -14,7 +14,7 @@ from collectors.api.base import ScopedRelatedField, TenantSerializer, TenantView
 from collectors.api.filters import TenantFilterSet
 from collectors.api.people.commands import CommandSerializer
 from collectors.api.people.keys import KeysSerializer, RotationAskedSerializer, RotationSerializer
-from collectors.domain import limits
+from collectors.domain import connections, limits
 from collectors.domain.commands import CommandType
 from collectors.domain.leases import HaRole
 from collectors.domain.liveness import Status
@@ -24,13 +24,11 @@ from collectors.models import Collector, ControlPlane, MonitoredDatabase, Team
 from collectors.services import collector_keys, collectors, commands, configs
 from collectors.services.errors import Refused
 
-_TLS_MODES = ["disable", "require", "verify_ca", "verify_identity"]
-
 
 class TlsSerializer(TenantSerializer):
     """How the connection to the database is encrypted. Certificates are paths on the agent's host."""
 
-    mode = serializers.ChoiceField(choices=_TLS_MODES, required=False, allow_null=True)
+    mode = serializers.ChoiceField(choices=connections.TLS_MODES, required=False, allow_null=True)
     ca = serializers.CharField(max_length=1024, required=False, allow_blank=True, allow_null=True)
     cert = serializers.CharField(max_length=1024, required=False, allow_blank=True, allow_null=True)
     key = serializers.CharField(max_length=1024, required=False, allow_blank=True, allow_null=True)
@@ -43,7 +41,18 @@ class ConfigSerializer(TenantSerializer):
     port = serializers.IntegerField(min_value=1, max_value=65535, required=False, allow_null=True)
     user = serializers.CharField(max_length=128, required=False, allow_blank=True, allow_null=True)
     password = serializers.CharField(
-        max_length=4096, required=False, allow_blank=True, trim_whitespace=False, write_only=True
+        max_length=limits.MAX_DATABASE_PASSWORD_CHARACTERS,
+        required=False,
+        allow_blank=True,
+        trim_whitespace=False,
+        write_only=True,
+    )
+    password_from = serializers.RegexField(
+        connections.SECRET_NAME,
+        trim_whitespace=False,
+        required=False,
+        allow_null=True,
+        help_text="In place of a password: the name of a secret that the agent's host keeps (1 to 32 of a-z, 0-9, _ and -).",
     )
     database = serializers.CharField(max_length=128, required=False, allow_blank=True, allow_null=True)
     socket = serializers.CharField(max_length=1024, required=False, allow_blank=True, allow_null=True)
@@ -126,7 +135,8 @@ class RegistrationSerializer(TenantSerializer):
 class CollectorChangeSerializer(TenantSerializer):
     """What can be changed of a collector. A `config` replaces the stored one.
 
-    Without a password it keeps the stored one, unless it names another host, port or socket: then the agent refuses it.
+    Without a password it keeps the stored one, unless it names another host, port, socket or CA, or weaker TLS: then the agent
+    refuses it.
     """
 
     name = serializers.CharField(max_length=limits.MAX_NAME_CHARACTERS, required=False)

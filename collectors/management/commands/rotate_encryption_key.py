@@ -19,7 +19,15 @@ class Command(BaseCommand):
         """Go through all collectors and say how far it is."""
         progress = None
         for progress in reencryption.reencrypt_all():
-            self.stdout.write(f"{progress.seen} of {progress.total} secrets seen, {progress.changed} re-encrypted")
+            self.stdout.write(
+                f"{progress.seen} of {progress.total} secrets seen, {progress.changed} re-encrypted, "
+                f"{progress.done} under the newest key already"
+            )
+        problems = []
         if progress is not None and progress.unreadable:
-            raise CommandError(f"No key opens what is stored of: {', '.join(progress.unreadable)}.")
+            problems.append(f"No key opens what is stored of: {', '.join(progress.unreadable)}.")
+        if progress is not None and progress.foreign:
+            problems.append(f"What is stored there belongs to another row: {', '.join(progress.foreign)}.")
+        if problems:
+            raise CommandError(" ".join(problems))
         self.stdout.write("Done.")
