@@ -1,4 +1,4 @@
-"""What every request and answer passes through: trusted proxies on the way in, a content security policy on the way out."""
+"""What every request and answer passes through: trusted proxies on the way in, headers that protect on the way out."""
 
 import ipaddress
 from collections.abc import Callable
@@ -6,6 +6,7 @@ from collections.abc import Callable
 from django.conf import settings
 from django.core.exceptions import ImproperlyConfigured, MiddlewareNotUsed
 from django.http import HttpRequest, HttpResponse
+from django.urls import get_resolver
 
 GetResponse = Callable[[HttpRequest], HttpResponse]
 
@@ -53,10 +54,10 @@ class TrustedProxies:
 
 def _is_address(text: str) -> bool:
     try:
-        ipaddress.ip_address(text)
+        # With a zone, `fe80::1%eth0`, Python takes it whatever the zone's name is and however long.
+        return ipaddress.ip_address(text) is not None and "%" not in text
     except ValueError:
         return False
-    return True
 
 
 class ContentSecurityPolicy:
@@ -72,3 +73,39 @@ class ContentSecurityPolicy:
         response = self.get_response(request)
         response.headers.setdefault("Content-Security-Policy", _POLICY)
         return response
+
+
+class NothingKept:
+    """Forbid everybody between to keep an answer of the API: many hold what is one tenant's, some hold secrets."""
+
+    def __init__(self, get_response: GetResponse) -> None:
+        self.get_response = get_response
+
+    def __call__(self, request: HttpRequest) -> HttpResponse:
+        """Answer the request."""
+        response = self.get_response(request)
+        if request.path_info.startswith(("/api/", "/health")):
+            response.headers["Cache-Control"] = "no-store"
+        return response
+
+
+class NoNul:
+    """Refuse addresses with a NUL, which no text in PostgreSQL can hold: neither a search nor the note of a refusal."""
+
+    def __init__(self, get_response: GetResponse) -> None:
+        self.get_response = get_response
+
+    def __call__(self, request: HttpRequest) -> HttpResponse:
+        """Answer the request. Nothing is found at such a path, and no filter means such a text."""
+        if "\0" in request.path_info:
+            return _refusal(request, 404)
+        query = request.META.get("QUERY_STRING", "")
+        if "%00" in query or "\0" in query:
+            return _refusal(request, 400)
+        return self.get_response(request)
+
+
+def _refusal(request: HttpRequest, status: int) -> HttpResponse:
+    """Return what the project answers with this status; nothing of it goes to the log, as for an error it would."""
+    answer: Callable[..., HttpResponse] = get_resolver().resolve_error_handler(status)
+    return answer(request, exception=None)

@@ -1,8 +1,10 @@
 """Who did what."""
 
 from django.contrib import admin
+from django.contrib.admin.options import IncorrectLookupParameters
+from django.contrib.admin.views.main import ERROR_FLAG
 from django.core.exceptions import PermissionDenied
-from django.http import HttpRequest, HttpResponseNotAllowed, StreamingHttpResponse
+from django.http import HttpRequest, HttpResponseNotAllowed, HttpResponseRedirect, StreamingHttpResponse
 from django.http.response import HttpResponseBase
 from django.urls import URLPattern, path
 
@@ -53,7 +55,10 @@ class AuditEntryAdmin(ScopedModelAdmin):
             raise PermissionDenied
         if request.method != "GET":
             return HttpResponseNotAllowed(["GET"])
-        entries = self.get_changelist_instance(request).get_queryset(request)
+        try:
+            entries = self.get_changelist_instance(request).get_queryset(request)
+        except IncorrectLookupParameters:
+            return HttpResponseRedirect(f"{self._address('changelist')}?{ERROR_FLAG}=1")
         disposition = f'attachment; filename="{audit_export.FILE_NAME}"'
         return StreamingHttpResponse(
             audit_export.lines(entries),

@@ -110,7 +110,7 @@ class MembershipViewSet(TenantViewSet[Membership]):
                 actor=self.actor,
             )
             content = _offered(invited, request)
-            return Response(content, status=status.HTTP_201_CREATED, headers={"Cache-Control": "no-store"})
+            return Response(content, status=status.HTTP_201_CREATED)
         membership = people.add_membership(
             organization=body["organization"],
             team=body.get("team"),
