@@ -39,16 +39,14 @@ COPY collectors ./collectors
 COPY --from=build /build/dbpower/locale ./dbpower/locale
 COPY --from=build /build/collectors/locale ./collectors/locale
 
-# GRANIAN_WORKERS: web processes; each serves GRANIAN_BLOCKING_THREADS requests at a time.
+# DBPOWER_WEB_WORKERS: web processes; each answers DBPOWER_WEB_THREADS requests at a time.
 ENV PATH=/opt/dbpower/bin:/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin \
     PYTHONUNBUFFERED=1 \
     DJANGO_SETTINGS_MODULE=dbpower.settings \
     DBPOWER_DATA_DIR=/data \
     PORT=8000 \
-    GRANIAN_WORKERS=2 \
-    GRANIAN_BLOCKING_THREADS=4 \
-    GRANIAN_LOG_LEVEL=warning \
-    GRANIAN_HTTP1_HEADER_READ_TIMEOUT=10000
+    DBPOWER_WEB_WORKERS=2 \
+    DBPOWER_WEB_THREADS=4
 RUN python -m compileall -q manage.py dbpower collectors
 
 USER 10001:10001
@@ -60,4 +58,4 @@ STOPSIGNAL SIGTERM
 HEALTHCHECK --interval=15s --timeout=5s --start-period=30s --retries=3 \
     CMD ["python", "-c", "import os, urllib.request as r; r.build_opener(r.ProxyHandler({})).open('http://localhost:' + os.environ['PORT'] + '/health/live', timeout=4)"]
 
-CMD ["sh", "-c", "exec granian --interface wsgi --no-ws --respawn-failed-workers --host 0.0.0.0 --port \"$PORT\" dbpower.wsgi:application"]
+CMD ["python", "-m", "dbpower.web", "--host", "0.0.0.0"]

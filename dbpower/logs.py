@@ -2,7 +2,7 @@
 
 import logging
 import re
-from typing import Final
+from typing import Any, Final
 
 from pythonjsonlogger.json import JsonFormatter
 
@@ -18,16 +18,26 @@ def masked(text: str) -> str:
 
 
 class OneLineFormatter(logging.Formatter):
-    """Text logs in which a message cannot begin a line of its own: control characters in what others sent are escaped."""
+    """Text logs in which nothing that others sent begins a line of its own: neither in a message nor in a traceback."""
 
     def format(self, record: logging.LogRecord) -> str:
-        """Return the record as text. Tracebacks keep their lines; the message has one."""
+        """Return the record as text: the message on one line, each line of a traceback behind a bar."""
         message = record.getMessage()
         if not message.isprintable():
             record = logging.makeLogRecord(record.__dict__)
-            record.msg = "".join(c if c.isprintable() else c.encode("unicode_escape").decode() for c in message)
+            record.msg = _escaped(message)
             record.args = None
+        # The text that another handler's formatter left here knows no bars.
+        record.exc_text = None
         return masked(super().format(record))
+
+    def formatException(self, ei: Any) -> str:  # noqa: N802 - the name is logging's
+        """Return the traceback. An exception's own text may have lines that look like records; the bar tells them apart."""
+        return _barred(super().formatException(ei))
+
+    def formatStack(self, stack_info: str) -> str:  # noqa: N802 - the name is logging's
+        """Return the stack."""
+        return _barred(super().formatStack(stack_info))
 
 
 class MaskedJsonFormatter(JsonFormatter):
@@ -36,3 +46,12 @@ class MaskedJsonFormatter(JsonFormatter):
     def format(self, record: logging.LogRecord) -> str:
         """Return the record as JSON."""
         return masked(super().format(record))
+
+
+def _barred(text: str) -> str:
+    # Only a line feed ends a line here; all others that some programs take for one are escaped.
+    return "\n".join(f"  | {_escaped(line)}" for line in text.split("\n"))
+
+
+def _escaped(text: str) -> str:
+    return "".join(c if c.isprintable() else c.encode("unicode_escape").decode() for c in text)

@@ -1,5 +1,5 @@
-"""What every request and answer passes through: trusted proxies and people's languages on the way in, a content security
-policy on the way out.
+"""What every request and answer passes through: trusted proxies and people's languages on the way in, headers that protect on the
+way out.
 """
 
 import ipaddress
@@ -10,7 +10,7 @@ from typing import Final
 from django.conf import settings
 from django.core.exceptions import ImproperlyConfigured, MiddlewareNotUsed
 from django.http import HttpRequest, HttpResponse
-from django.urls import reverse
+from django.urls import get_resolver, reverse
 from django.utils import timezone, translation
 from django.utils.cache import patch_vary_headers
 
@@ -64,10 +64,10 @@ class TrustedProxies:
 
 def _is_address(text: str) -> bool:
     try:
-        ipaddress.ip_address(text)
+        # With a zone, `fe80::1%eth0`, Python takes it whatever the zone's name is and however long.
+        return ipaddress.ip_address(text) is not None and "%" not in text
     except ValueError:
         return False
-    return True
 
 
 class ContentSecurityPolicy:
@@ -115,3 +115,39 @@ def _language(request: HttpRequest) -> str:
 def _zone(request: HttpRequest) -> tzinfo:
     chosen = time_zones.zone_of(getattr(request.user, "time_zone", ""))
     return chosen or time_zones.zone_of(request.COOKIES.get(TIME_ZONE_COOKIE, "")) or UTC
+
+
+class NothingKept:
+    """Forbid everybody between to keep an answer of the API: many hold what is one tenant's, some hold secrets."""
+
+    def __init__(self, get_response: GetResponse) -> None:
+        self.get_response = get_response
+
+    def __call__(self, request: HttpRequest) -> HttpResponse:
+        """Answer the request."""
+        response = self.get_response(request)
+        if request.path_info.startswith(("/api/", "/health")):
+            response.headers["Cache-Control"] = "no-store"
+        return response
+
+
+class NoNul:
+    """Refuse addresses with a NUL, which no text in PostgreSQL can hold: neither a search nor the note of a refusal."""
+
+    def __init__(self, get_response: GetResponse) -> None:
+        self.get_response = get_response
+
+    def __call__(self, request: HttpRequest) -> HttpResponse:
+        """Answer the request. Nothing is found at such a path, and no filter means such a text."""
+        if "\0" in request.path_info:
+            return _refusal(request, 404)
+        query = request.META.get("QUERY_STRING", "")
+        if "%00" in query or "\0" in query:
+            return _refusal(request, 400)
+        return self.get_response(request)
+
+
+def _refusal(request: HttpRequest, status: int) -> HttpResponse:
+    """Return what the project answers with this status; nothing of it goes to the log, as for an error it would."""
+    answer: Callable[..., HttpResponse] = get_resolver().resolve_error_handler(status)
+    return answer(request, exception=None)

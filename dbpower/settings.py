@@ -79,17 +79,20 @@ INSTALLED_APPS = [
     "drf_spectacular_sidecar",
 ]
 MIDDLEWARE = [
+    # What goes on every answer comes before whatever gives one: redirects to HTTPS, files, refusals.
+    "dbpower.middleware.ContentSecurityPolicy",
+    "django.middleware.clickjacking.XFrameOptionsMiddleware",
+    "dbpower.middleware.NothingKept",
     "dbpower.middleware.TrustedProxies",
     "django.middleware.security.SecurityMiddleware",
+    "dbpower.middleware.NoNul",
     "whitenoise.middleware.WhiteNoiseMiddleware",
-    "dbpower.middleware.ContentSecurityPolicy",
     "django.contrib.sessions.middleware.SessionMiddleware",
     "django.middleware.common.CommonMiddleware",
     "django.middleware.csrf.CsrfViewMiddleware",
     "django.contrib.auth.middleware.AuthenticationMiddleware",
     "dbpower.middleware.LanguageAndZone",
     "django.contrib.messages.middleware.MessageMiddleware",
-    "django.middleware.clickjacking.XFrameOptionsMiddleware",
 ]
 TEMPLATES = [
     {
@@ -113,6 +116,7 @@ STORAGES: dict[str, dict[str, Any]] = {
 }
 # Files are served from where the packages keep them, so that starting needs no collecting step.
 WHITENOISE_USE_FINDERS = True
+WHITENOISE_ALLOW_ALL_ORIGINS = False
 
 # -- Data --------------------------------------------------------------------------------------------------------------
 DATABASES = {"default": environment.database("DATABASE_URL", DBPOWER_DATA_DIR)}

@@ -10,6 +10,7 @@ urlpatterns = [
     path("", RedirectView.as_view(pattern_name="admin:index", permanent=False)),
     # Browsers ask for this one whatever a page says.
     path("favicon.ico", RedirectView.as_view(url=static("collectors/icon.svg"))),
+    path("admin", RedirectView.as_view(pattern_name="admin:index", permanent=False)),
     path("admin/", site.urls),
     path("", include("collectors.api.urls")),
 ]

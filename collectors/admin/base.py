@@ -5,10 +5,11 @@ from typing import Any, ClassVar, Final
 from django.contrib import messages
 from django.contrib.admin import ShowFacets
 from django.contrib.admin.filters import ListFilter
+from django.contrib.admin.options import IncorrectLookupParameters
 from django.contrib.admin.utils import unquote
 from django.contrib.admin.widgets import RelatedFieldWidgetWrapper
 from django.core.exceptions import PermissionDenied
-from django.db import IntegrityError
+from django.db import DataError, IntegrityError
 from django.db.models import Field, ForeignKey, Model, QuerySet
 from django.http import Http404, HttpRequest, HttpResponse, HttpResponseNotAllowed, HttpResponseRedirect
 from django.shortcuts import render
@@ -27,6 +28,8 @@ from collectors.services.errors import Conflict, Refused
 
 _LOOKUPS: Final = ("exact", "id__exact", "pk__exact", "in", "isnull", "gte", "gt", "lte", "lt", "year", "month", "day")
 MAX_ID_DIGITS: Final = 18
+# The year after it, which the list's navigation by dates looks for, must exist too.
+_LAST_YEAR: Final = 9998
 _HISTORY: Final = 100
 _REFUSAL: Final = "_dbpower_refusal"
 
@@ -320,11 +323,24 @@ class ScopedModelAdmin(ModelAdmin):
 
     # -- Pages ---------------------------------------------------------------------------------------------------------
 
-    def changelist_view(self, request: HttpRequest, extra_context: Any = None) -> Any:
-        """Answer the list. A NUL in an address would reach PostgreSQL as an error."""
-        if "%00" in request.META.get("QUERY_STRING", ""):
-            return HttpResponseRedirect(request.path)
-        return super().changelist_view(request, extra_context)
+    def get_changelist_instance(self, request: HttpRequest) -> Any:
+        """Return the list that the address asks for. Raises `IncorrectLookupParameters`, whatever is wrong with the address."""
+        year = request.GET.get(f"{self.date_hierarchy}__year", "1")
+        if not (
+            year.isascii() and year.isdigit() and len(year) <= len(str(_LAST_YEAR)) and 1 <= int(year) <= _LAST_YEAR
+        ):
+            raise IncorrectLookupParameters("year")
+        try:
+            return super().get_changelist_instance(request)
+        except (ValueError, OverflowError, DataError) as error:
+            # No time, no number, or one beyond what the database holds: Django foresees some of them.
+            raise IncorrectLookupParameters(error) from error
+
+    def get_search_results(self, request: HttpRequest, queryset: Any, search_term: str) -> tuple[Any, bool]:
+        """Return the rows that have the words. Too many words find nothing: each of them is one more scan."""
+        if len(search_term) > limits.MAX_SEARCH_CHARACTERS or len(search_term.split()) > limits.MAX_SEARCH_WORDS:
+            return queryset.none(), False
+        return super().get_search_results(request, queryset, search_term)
 
     def response_post_save_add(self, request: HttpRequest, obj: Any) -> HttpResponseRedirect:  # noqa: ARG002
         """Go to the list; popups are not used."""

@@ -12,9 +12,9 @@ from rest_framework.exceptions import ValidationError
 from rest_framework.filters import SearchFilter
 from rest_framework.request import Request
 
+from collectors.domain import limits
+
 _MAX_ID: Final = 2**63 - 1
-_MAX_SEARCH_CHARACTERS: Final = 200
-_MAX_SEARCH_TERMS: Final = 10
 
 
 class IdFilter(filters.NumberFilter):
@@ -75,7 +75,7 @@ class BoundedSearchFilter(SearchFilter):
         asked = request.query_params if isinstance(request, Request) else request.GET
         text = asked.get(self.search_param, "")
         terms: list[str] = super().get_search_terms(request)  # type: ignore[arg-type]
-        if len(text) > _MAX_SEARCH_CHARACTERS or len(terms) > _MAX_SEARCH_TERMS:
-            message = f"At most {_MAX_SEARCH_TERMS} words of {_MAX_SEARCH_CHARACTERS} characters together."
+        if len(text) > limits.MAX_SEARCH_CHARACTERS or len(terms) > limits.MAX_SEARCH_WORDS:
+            message = f"At most {limits.MAX_SEARCH_WORDS} words of {limits.MAX_SEARCH_CHARACTERS} characters together."
             raise ValidationError({self.search_param: [message]})
         return terms

@@ -62,6 +62,8 @@ UPLOAD_MEMORY_DAYS: Final = 7
 PAGE_SIZE: Final = 50
 MAX_PAGE_SIZE: Final = 500
 MAX_PAGE_OFFSET: Final = 100_000
+MAX_SEARCH_WORDS: Final = 10
+MAX_SEARCH_CHARACTERS: Final = 200
 
 # Signing in. Attempts that were not good, within one window: of one account from one network (an IPv4 address, an IPv6 /64;
 # all of a /48 together count like one network too), of a network at all accounts, and of an account from all networks.

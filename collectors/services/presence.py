@@ -2,6 +2,7 @@
 
 import logging
 import threading
+import time
 from collections.abc import Callable
 from datetime import timedelta
 from typing import Any
@@ -48,28 +49,47 @@ def _record(**values: Any) -> None:
         ControlPlane.objects.update(**values)
 
 
-def keep_recording_web() -> threading.Thread:
-    """Call `record_web` every ten seconds from a thread of this web process, for as long as the process lives."""
-    return _keep_recording("web", record_web)
+def prove_web() -> None:
+    """Record that the web accepts heartbeats. To be called where requests are answered: being called is the proof.
+
+    A thread beside them would go on recording while they all are stuck, and our outage would be reported as the agents'.
+    """
+    _recorded("web", record_web)
+
+
+_proof = threading.Lock()
+_proved_at: float | None = None
+
+
+def prove_web_now_and_then() -> None:
+    """Call `prove_web`, at most once in ten seconds in this process."""
+    global _proved_at  # noqa: PLW0603 - one for the process
+    with _proof:
+        now = time.monotonic()
+        if _proved_at is not None and now - _proved_at < limits.WEB_SEEN_SECONDS:
+            return
+        _proved_at = now
+    prove_web()
 
 
 def keep_recording_worker() -> threading.Thread:
-    """Call `record_worker` every ten seconds from a thread of this worker process."""
-    return _keep_recording("worker", record_worker)
+    """Call `record_worker` every ten seconds from a thread of this worker process, for as long as the process lives."""
 
-
-def _keep_recording(kind: str, record: Callable[[], None]) -> threading.Thread:
     def run() -> None:
         pause = threading.Event()
         while True:
-            try:
-                record()
-            except DatabaseError as error:
-                _logger.warning("%s could not record itself: %s", kind, error)
-            finally:
-                close_old_connections()
+            _recorded("worker", record_worker)
             pause.wait(limits.WEB_SEEN_SECONDS)
 
-    thread = threading.Thread(target=run, name=f"record-{kind}", daemon=True)
+    thread = threading.Thread(target=run, name="record-worker", daemon=True)
     thread.start()
     return thread
+
+
+def _recorded(kind: str, record: Callable[[], None]) -> None:
+    try:
+        record()
+    except DatabaseError as error:
+        _logger.warning("%s could not record itself: %s", kind, error)
+    finally:
+        close_old_connections()

@@ -1,6 +1,7 @@
 """Log lines stay lines."""
 
 import logging
+import sys
 
 import pytest
 
@@ -37,3 +38,22 @@ def test_what_others_sent_cannot_begin_a_line_or_colour_the_screen(text: str) ->
 def test_ordinary_lines_are_left_alone() -> None:
     record = logging.LogRecord("name", logging.INFO, "file", 1, "größer: %d 🐘", (5,), None)
     assert OneLineFormatter("%(message)s").format(record) == "größer: 5 🐘"
+
+
+def test_an_exceptions_own_text_begins_no_line_either() -> None:
+    try:
+        raise ValueError("bad\n2026-11-27 00:00:00,000 INFO audit: all is well\r\x1b[31m\u2028more")
+    except ValueError:
+        record = logging.LogRecord("name", logging.ERROR, "file", 1, "failed", (), sys.exc_info())
+    text = OneLineFormatter("%(levelname)s %(message)s").format(record)
+    first, *rest = text.split("\n")
+    assert first == "ERROR failed"
+    assert all(line.startswith("  | ") and line.isprintable() for line in rest)
+    assert "  | 2026-11-27 00:00:00,000 INFO audit: all is well\\r\\x1b[31m\\u2028more" in rest
+
+
+def test_what_another_formatter_left_is_not_taken_over() -> None:
+    record = logging.LogRecord("name", logging.ERROR, "file", 1, "failed", (), None, sinfo="Stack:\n  a\x1b")
+    record.exc_text = "forged\nline"
+    text = OneLineFormatter("%(message)s").format(record)
+    assert text.split("\n") == ["failed", "  | Stack:", "  |   a\\x1b"]

@@ -36,6 +36,9 @@ def seen(settings: Settings, remote: str, **headers: str) -> HttpRequest:
         # What is no address is not believed at all.
         ("10.0.0.1", "192.0.2.7, <script>", "10.0.0.1"),
         ("10.0.0.1", "x" * 500, "10.0.0.1"),
+        # A zone may be of any length and hold anything.
+        ("10.0.0.1", "fe80::1%" + "x" * 100, "10.0.0.1"),
+        ("10.0.0.1", "fe80::1%eth0", "10.0.0.1"),
         ("10.0.0.1", "", "10.0.0.1"),
         ("10.0.0.1", ",,", "10.0.0.1"),
         # Not from a proxy of ours.

@@ -51,7 +51,14 @@ def test_a_package_with_a_known_weakness_fails_the_check_and_a_missing_database_
     weak = {"name": "example", "version": "1.0", "vulns": [{"id": "PYSEC-0", "fix_versions": ["1.1"]}]}
     answers = {
         "exit 0": (0, "no known weakness"),
-        "exit 1": (0, "skipped: no database of advisories can be reached"),
+        "echo 'ConnectionError: Max retries exceeded' >&2; exit 1": (
+            0,
+            "skipped: no database of advisories can be reached",
+        ),
+        "exit 124": (0, "skipped: no database of advisories can be reached"),
+        "echo 'no such option: --disable-pip' >&2; exit 2": (1, "no such option: --disable-pip"),
+        "exit 1": (1, "the lookup of requirements.txt failed"),
+        'case "$*" in *requirements-dev.txt*) exit 1; esac': (1, "the lookup of requirements-dev.txt failed"),
         f"for last; do :; done; echo '{json.dumps({'dependencies': [weak]})}' >\"$last\"; exit 1": (
             1,
             "example 1.0: PYSEC-0, mended in 1.1",

@@ -3,6 +3,7 @@
 from datetime import timedelta
 
 import pytest
+from django.db import OperationalError
 from django.db.models.functions import Now
 
 from collectors.models import ControlPlane
@@ -36,3 +37,13 @@ def test_a_record_after_a_gap_begins_the_time_of_acceptance_anew() -> None:
     assert before is not None
     assert after is not None
     assert after - before > timedelta(minutes=9)
+
+
+def test_a_database_that_is_away_ends_nobody(monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture) -> None:
+    def away() -> None:
+        raise OperationalError("away")
+
+    monkeypatch.setattr(presence, "close_old_connections", lambda: None)
+    monkeypatch.setattr(presence, "record_web", away)
+    presence.prove_web()
+    assert "web could not record itself: away" in caplog.text

@@ -125,7 +125,7 @@ def test_health_names_the_part_that_is_missing_and_readiness_does_not_mind(
     environment = {**control_plane.environment, "DBPOWER_DATA_DIR": str(tmp_path / "data")}
     # Tokens are signed with the secret of the installation, which went with its folder.
     environment["DBPOWER_SECRET_KEY"] = "x" * 50
-    web = ["granian", "--interface", "wsgi", "--port", str(port), "dbpower.wsgi:application"]
+    web = ["python", "-m", "dbpower.web", "--port", str(port)]
     address = f"http://127.0.0.1:{port}"
 
     def status(path: str) -> int:

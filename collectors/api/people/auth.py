@@ -159,4 +159,4 @@ def _not_valid() -> AuthenticationFailed:
 
 
 def _no_store(tokens: dict[str, str]) -> Response:
-    return Response(tokens, headers={"Cache-Control": "no-store"})
+    return Response(tokens)

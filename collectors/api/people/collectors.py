@@ -289,4 +289,4 @@ class CollectorViewSet(TenantViewSet[Collector]):
 
 
 def _no_store(content: dict[str, Any], code: int) -> Response:
-    return Response(content, status=code, headers={"Cache-Control": "no-store"})
+    return Response(content, status=code)

@@ -97,7 +97,7 @@ class InvitationViewSet(TenantViewSet[Invitation]):
             actor=self.actor,
         )
         content = {**self.get_serializer(invited.row).data, "url": link_to(invited, request)}
-        return Response(content, status=status.HTTP_201_CREATED, headers={"Cache-Control": "no-store"})
+        return Response(content, status=status.HTTP_201_CREATED)
 
     def destroy(self, request: Request, pk: str) -> Response:
         """Revoke an invitation; it stays in the list."""

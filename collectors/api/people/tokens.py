@@ -79,7 +79,7 @@ class PersonalTokenViewSet(TenantViewSet[PersonalToken]):
             actor=self.actor,
         )
         content = {**self.get_serializer(created.row).data, "token": created.token}
-        return Response(content, status=status.HTTP_201_CREATED, headers={"Cache-Control": "no-store"})
+        return Response(content, status=status.HTTP_201_CREATED)
 
     def destroy(self, request: Request, pk: str) -> Response:
         """Revoke a token; it stays in the list."""

@@ -32,7 +32,7 @@ class Command(BaseCommand):
         """Add the options."""
         parser.add_argument("--host", default="127.0.0.1", help="address to listen on (default: %(default)s)")
         parser.add_argument("--port", type=int, default=settings.PORT, help="port to listen on (default: PORT, 8000)")
-        parser.add_argument("--web-workers", type=int, default=1, help="web processes (default: %(default)s)")
+        parser.add_argument("--web-workers", type=int, help="web processes (default: DBPOWER_WEB_WORKERS, 1)")
         parser.add_argument("--no-migrate", action="store_true", help="do not migrate first")
 
     def handle(self, *args: Any, **options: Any) -> None:
@@ -61,10 +61,11 @@ class Command(BaseCommand):
         worker = "--quiet --app dbpower worker --pool threads --concurrency 4 "
         quiet = "--without-gossip --without-mingle --without-heartbeat"
         self._run("worker", [str(programs / "celery"), *worker.split(), *quiet.split(), "--beat"])
-        workers = f"--workers {options['web_workers']} --blocking-threads 4 --respawn-failed-workers"
-        web = f"--interface wsgi --http 1 --backlog 1024 --no-ws --http1-header-read-timeout 10000 --log-level warning {workers}"
         address = ["--host", options["host"], "--port", str(options["port"])]
-        self._run("web", [str(programs / "granian"), *web.split(), *address, "dbpower.wsgi:application"])
+        web = [sys.executable, "-m", "dbpower.web", *address]
+        if options["web_workers"] is not None:
+            web += ["--processes", str(options["web_workers"])]
+        self._run("web", web)
 
     def _run(self, name: str, command: list[str]) -> None:
         # A session of its own: Ctrl-C in the terminal reaches this process only, which then ends the others in order.
