@@ -196,7 +196,8 @@ def rotate_key(
     """
     locked = Collector.objects.select_for_update().get(pk=collector.pk)
     is_unproven = locked.api_key_proven_at is None and locked.previous_key_is_good()
-    previous = locked.previous_key_hash if is_unproven else locked.api_key_hash
+    in_use = locked.previous_key_hash if is_unproven else locked.api_key_hash
+    previous = in_use if overlap else ""
     api_key = locked.generate_api_key()
     Collector.objects.filter(pk=locked.pk).update(
         api_key_hash=locked.api_key_hash,

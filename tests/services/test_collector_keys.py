@@ -195,6 +195,7 @@ def test_made_again_without_overlap_it_ends_the_key_in_use(cast: Cast) -> None:
     assert works(cast, cast.key)
     rotate_key(collector=cast.collector, actor=SOMEBODY)
     second = rotate_key(collector=cast.collector, actor=SOMEBODY, overlap=timedelta(0)).api_key
+    assert not fresh(cast).previous_key_is_good(), "from that moment on"
     assert (works(cast, cast.key), works(cast, second)) == (False, True)
 
 
