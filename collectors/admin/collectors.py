@@ -23,7 +23,7 @@ from collectors.admin.display import ROLE_COLOURS, SOURCE_COLOURS, SOURCE_WORDS,
 from collectors.admin.filters import ChoicesDropdownFilter, ScopedRelatedFilter
 from collectors.admin.forms import RefusableForm
 from collectors.admin.pages.arrival import arrival_page
-from collectors.admin.pages.collector import page_of
+from collectors.admin.pages.collector import live_page, page_of
 from collectors.admin.pages.grants import grants_page
 from collectors.admin.pages.keys import keys_page
 from collectors.admin.pages.register import register_page
@@ -175,12 +175,14 @@ class CollectorAdmin(ScopedModelAdmin):
 
     def get_urls(self) -> list[URLPattern]:
         """Return the pages that registering a collector needs besides."""
-        grants, arrival = (
-            self.admin_site.admin_view(require_safe(partial(page, self))) for page in (grants_page, arrival_page)
+        grants, arrival, live = (
+            self.admin_site.admin_view(require_safe(partial(page, self)))
+            for page in (grants_page, arrival_page, live_page)
         )
         return [
             path("grants/", grants, name="collectors_collector_grants"),
             path("<path:object_id>/arrival/", arrival, name="collectors_collector_arrival"),
+            path("<path:object_id>/live/", live, name="collectors_collector_live"),
             *super().get_urls(),
         ]
 
@@ -195,7 +197,7 @@ class CollectorAdmin(ScopedModelAdmin):
         collector = self.get_object(request, object_id)
         extra = dict(extra_context or {})
         if collector is not None and self.has_view_permission(request, collector):
-            extra |= page_of(collector, signed_in.principal(request))
+            extra |= page_of(request, collector)
         response: HttpResponse = super().change_view(request, object_id, form_url, extra)
         return response
 

@@ -4,12 +4,13 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Any, Final
 
+from django.db.models import Q
 from django.utils import timezone
 
 from collectors.domain import periods
 from collectors.models import AuditEntry, Bucket, Collector
 
-# Wrong keys are looked for among so many of the newest entries that belong to no organization.
+# Wrong keys are looked for among so many of the newest entries of the audit.
 _ENTRIES_LOOKED_AT: Final = 200
 _NUMBERS_OF: Final = timedelta(hours=2)
 
@@ -55,7 +56,7 @@ def arrival(collector: Collector) -> Arrival:
         remedy=remedy,
         collected_at=heartbeat.last_collection,
         has_numbers=_has_numbers(collector),
-        refused_from="" if heartbeat.last_heartbeat else _refused_from(collector),
+        refused_from="" if heartbeat.last_heartbeat else refused_from(collector),
         interval=timedelta(minutes=collector.collection_interval_minutes),
     )
 
@@ -76,9 +77,11 @@ def _has_numbers(collector: Collector) -> bool:
     return Bucket.objects.filter(database_id=collector.database_id, started_at__gte=since).exists()
 
 
-def _refused_from(collector: Collector) -> str:
-    """Return where a wrong key came from lately that was sent to this collector's address, empty when none was."""
-    newest = AuditEntry.objects.filter(organization=None, created_at__gte=collector.created_at).order_by("-id")
+def refused_from(collector: Collector) -> str:
+    """Return where a wrong key came from that was sent to this collector's address since it was last heard, empty when none was."""
+    since = collector.heartbeat.last_heartbeat or collector.created_at
+    of_nobody_or_its = Q(organization=None) | Q(organization_id=collector.organization_id)
+    newest = AuditEntry.objects.filter(of_nobody_or_its, created_at__gte=since).order_by("-id")
     for action, after, address in newest.values_list("action", "after", "address")[:_ENTRIES_LOOKED_AT]:
         if action == "key.refused" and f"/collectors/{collector.pk}/" in str(after.get("path")):
             return str(address)

@@ -3,12 +3,16 @@
 from datetime import datetime, timedelta
 from typing import Any, Final
 
+from django.core.exceptions import PermissionDenied
+from django.http import Http404, HttpRequest, HttpResponse
+from django.shortcuts import render
 from django.utils import timezone
 from django.utils.html import format_html
 from django.utils.translation import gettext as _
 from django.utils.translation import pgettext
 
 from collectors.access import Principal, visible_to, with_requesters
+from collectors.admin import signed_in
 from collectors.admin.display import (
     NOTHING,
     STATE_COLOURS,
@@ -19,18 +23,41 @@ from collectors.admin.display import (
     number,
     requester_of,
 )
-from collectors.domain import limits
+from collectors.admin.pages.contact import contact_context
+from collectors.admin.pages.uptime import uptime_context
+from collectors.domain import commands, limits
 from collectors.domain.leases import HaRole
-from collectors.models import Collector, Command, ControlPlane, StatusChange, labels
+from collectors.domain.roles import Permission
+from collectors.models import Collector, Command, ControlPlane, labels
 from collectors.services import configs
 from collectors.services.errors import Refused
 
 _SHOWN: Final = 50
 
 
-def page_of(collector: Collector, principal: Principal) -> dict[str, Any]:
+def page_of(request: HttpRequest, collector: Collector) -> dict[str, Any]:
     """Return what the page's template needs."""
-    changes = StatusChange.objects.filter(collector_id=collector.pk)
+    principal = signed_in.principal(request)
+    return {
+        **live_context(collector, principal),
+        **uptime_context(request, collector, principal),
+        "connection": _connection(collector),
+    }
+
+
+def live_page(model_admin: Any, request: HttpRequest, object_id: str) -> HttpResponse:
+    """Answer the parts of the page that change by themselves: a browser asks for them every few seconds."""
+    principal = signed_in.principal(request)
+    if not principal.holds(Permission.COLLECTOR_VIEW):
+        raise PermissionDenied
+    collector = model_admin.get_object(request, object_id)
+    if collector is None:
+        raise Http404
+    return render(request, "admin/dbpower/collector_live.html", {**live_context(collector, principal), "is_part": True})
+
+
+def live_context(collector: Collector, principal: Principal) -> dict[str, Any]:
+    """Return what is said of the collector as it is now, and of what was asked of it."""
     asked = Command.objects.filter(collector_id=collector.pk).select_related("requested_by")
     now = timezone.now()
     return {
@@ -40,20 +67,32 @@ def page_of(collector: Collector, principal: Principal) -> dict[str, Any]:
         "is_online": collector.is_online(now=now, accepting_since=ControlPlane.objects.accepting_since()),
         "facts": _facts(collector, now),
         "trouble": _trouble(collector),
-        "status_changes": [
-            {"row": change, "colour": STATUS_COLOURS.get(change.new_status, "default"), "when": ago(change.changed_at)}
-            for change in visible_to(changes, principal)[:_SHOWN]
-        ],
-        "commands": [
-            {
-                "row": command,
-                "colour": STATE_COLOURS.get(command.state, "default"),
-                "when": ago(command.created_at),
-                "requester": requester_of(command),
-            }
-            for command in with_requesters(visible_to(asked, principal), principal)[:_SHOWN]
-        ],
+        "commands": [_command(row) for row in with_requesters(visible_to(asked, principal), principal)[:_SHOWN]],
+        **contact_context(collector, principal),
     }
+
+
+def _command(command: Command) -> dict[str, Any]:
+    return {
+        "row": command,
+        "colour": STATE_COLOURS.get(command.state, "default"),
+        "when": ago(command.created_at),
+        "requester": requester_of(command),
+        "is_open": command.state in commands.OPEN,
+        "delivered": ago(command.delivered_at),
+        "ended": ago(command.ended_at),
+    }
+
+
+def _connection(collector: Collector) -> list[tuple[str, str]]:
+    """Return the members of the stored connection, without the password: only whether there is one."""
+    try:
+        stored = configs.decrypt(collector_id=collector.pk, ciphertext=collector.config)
+    except Refused:
+        return []
+    shown = [(name, str(value)) for name, value in configs.without_secrets(stored).items() if name != "tls"]
+    shown += [(f"tls.{name}", str(value)) for name, value in (stored.get("tls") or {}).items()]
+    return [*shown, ("password", _("stored, not shown"))] if stored.get("password") else shown
 
 
 def _facts(collector: Collector, now: datetime) -> list[tuple[str, Any]]:
