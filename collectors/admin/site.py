@@ -1,6 +1,7 @@
 """The admin site. Only what is registered here is in it: apps that register themselves elsewhere stay out."""
 
 import time
+from http import HTTPStatus
 from functools import partial, update_wrapper
 from typing import Any, Final
 from urllib.parse import urlencode
@@ -20,6 +21,7 @@ from unfold.sites import UnfoldAdminSite
 
 from collectors.access import own_acts
 from collectors.admin import signed_in
+from collectors.models import User
 from collectors.services import audit, logins, people
 from collectors.services.errors import Refused, TooManyAttempts
 
@@ -178,11 +180,26 @@ class ConsoleSite(UnfoldAdminSite):
             wanted = urlencode({"next": request.GET.get(REDIRECT_FIELD_NAME, "")})
             return HttpResponseRedirect(f"{reverse('admin:second_factor')}?{wanted}")
         response: HttpResponse = super().login(request, extra_context)
+        if request.method == "POST" and response.status_code == HTTPStatus.FOUND:
+            self._record_login(request)
         form = (getattr(response, "context_data", None) or {}).get("form")
         if isinstance(form, SignInForm) and form.retry_after_seconds:
             response.status_code = 429
             response["Retry-After"] = str(form.retry_after_seconds)
         return response
+
+    def _record_login(self, request: HttpRequest) -> None:
+        user, actor = signed_in.user(request), signed_in.actor(request)
+        if self.has_permission(request):
+            logins.record_opened(user=user, actor=actor, way="console", second_factor=False)
+        else:
+            logins.record_password_proven(user=user, actor=actor)
+
+    def logout(self, request: HttpRequest, extra_context: dict[str, Any] | None = None) -> Any:
+        """Sign out."""
+        if request.method == "POST" and isinstance(request.user, User):
+            logins.record_ended(user=request.user, actor=signed_in.actor(request))
+        return super().logout(request, extra_context)
 
     def index(self, request: HttpRequest, extra_context: dict[str, Any] | None = None) -> TemplateResponse:
         """Show what is wrong, what costs most, and what the signed-in person did last, as far as that is still theirs to see."""

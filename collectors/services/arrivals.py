@@ -78,7 +78,9 @@ def _has_numbers(collector: Collector) -> bool:
 
 def _refused_from(collector: Collector) -> str:
     """Return where a wrong key came from lately that was sent to this collector's address, empty when none was."""
-    newest = AuditEntry.objects.filter(organization=None, created_at__gte=collector.created_at).order_by("-id")
+    newest = AuditEntry.objects.filter(
+        organization_id=collector.organization_id, created_at__gte=collector.created_at
+    ).order_by("-id")
     for action, after, address in newest.values_list("action", "after", "address")[:_ENTRIES_LOOKED_AT]:
         if action == "key.refused" and f"/collectors/{collector.pk}/" in str(after.get("path")):
             return str(address)

@@ -122,7 +122,8 @@ def create_user(*, email: str, password: str | None, name: str = "", is_superuse
         check_password(password, User(email=email, name=name))
     with _unique(_("There is an account with this e-mail address.")):
         user = User.objects.create_user(email, password, name=name, is_superuser=is_superuser)
-    audit.record(actor=actor, action="user.create", row=user, organization_id=None, after={"email": user.email})
+    after = {"email": user.email, "name": name, "is_superuser": is_superuser}
+    audit.record(actor=actor, action="user.create", row=user, organization_id=None, after=after)
     return user
 
 

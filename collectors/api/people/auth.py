@@ -95,7 +95,7 @@ class RefreshView(OpenView):
         session = open_session(token)
         refresh_id = logins.new_refresh_id()
         if session is None or not logins.rotate(
-            session=session, presented=str(token["jti"]), replacement=refresh_id, lifetime=_lifetime()
+            session=session, presented=str(token["jti"]), replacement=refresh_id, lifetime=_lifetime(), actor=actor_of(request)
         ):
             raise _not_valid()
         return _no_store(_tokens(session, refresh_id))
@@ -115,7 +115,7 @@ class LogoutView(OpenView):
         session = _session_of(request, serializer.validated_data.get("refresh"))
         if session is None:
             raise _not_valid()
-        logins.end_login(session=session)
+        logins.end_login(session=session, actor=actor_of(request))
         return Response(status=204)
 
 
