@@ -14,7 +14,7 @@ from django.utils.translation import gettext as _
 from django.utils.translation import gettext_lazy
 from unfold.widgets import UnfoldAdminTextInputWidget
 
-from collectors.admin import signed_in
+from collectors.admin import refusals, signed_in
 from collectors.models import User
 from collectors.services import logins, second_factors
 from collectors.services.errors import Refused, TooManyAttempts
@@ -109,6 +109,7 @@ def _manage(site: Any, request: HttpRequest, user: User) -> HttpResponse:
             try:
                 second_factors.disable(user=user, actor=actor)
             except Refused as refusal:
+                refusals.record_refused(request, refusal)
                 form.add_error(None, str(refusal))
             else:
                 update_session_auth_hash(request, user)
