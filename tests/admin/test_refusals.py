@@ -131,3 +131,23 @@ def test_with_a_second_factor_somebody_is_in_only_once_it_is_proven(cast: Cast) 
     client.post("/admin/second-factor/", {"code": app.code(1)})
     assert logins() == ["login.password", "login.open"]
     assert AuditEntry.objects.get(action="login.open").after == {"way": "console", "second_factor": True}
+
+
+def test_the_audit_is_narrowed_by_action_object_type_and_person(cast: Cast, visit: Visit) -> None:
+    visit(cast.carol).get(f"/admin/collectors/team/{cast.shop.pk}/delete/")
+    alice = visit(cast.alice)
+    address = "/admin/collectors/auditentry/"
+    for query, count in (
+        ("action=access.refused", 1),
+        ("action=collector.register", 2),
+        ("action=no.such", 0),
+        ("object_type=team", 1),
+        (f"user_id={cast.carol.pk}", 1),
+        (f"user_id={cast.mallory.pk}", 0),
+        ("user_id=x", 0),
+    ):
+        answer = alice.get(f"{address}?{query}")
+        assert (answer.status_code, answer.context["cl"].result_count) == (200, count), query
+    page = alice.get(address).content.decode()
+    assert cast.carol.email in page
+    assert cast.mallory.email not in page

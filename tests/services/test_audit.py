@@ -4,9 +4,11 @@ import contextlib
 import importlib
 import inspect
 import pkgutil
+import re
 from collections.abc import Callable
 from datetime import timedelta
 from functools import partial
+from pathlib import Path
 from typing import Any, Final
 
 import pytest
@@ -14,7 +16,7 @@ from django.apps import apps
 from django.db.models.functions import Now
 
 from collectors import services
-from collectors.domain import limits
+from collectors.domain import acts, limits
 from collectors.domain.actors import Actor
 from collectors.domain.commands import CommandType
 from collectors.domain.liveness import Status
@@ -236,12 +238,22 @@ def test_every_function_that_is_told_who_acts_is_in_the_table() -> None:
     assert acts_of_services() - WRITERS == set(CALLS)
 
 
+def test_the_acts_to_choose_from_are_those_that_are_written() -> None:
+    source = "".join(path.read_text() for path in Path(collectors.__file__).parents[1].rglob("*.py"))
+    named = set(re.findall(r'\baction(?:: str)? ?= ?"([a-z_]+\.[a-z_]+)"', source))
+    assert named | {f"command.{command.value}" for command in CommandType} | set(key_failures.ACTIONS) == set(
+        acts.ACTIONS
+    )
+
+
 @pytest.mark.parametrize("name", sorted(CALLS))
 def test_every_act_is_in_the_audit(name: str, cast: Cast) -> None:
     prepared = CALLS[name](cast)
     before = AuditEntry.objects.count()
     act(prepared)
     assert AuditEntry.objects.count() > before
+    assert set(AuditEntry.objects.values_list("action", flat=True)) <= set(acts.ACTIONS)
+    assert set(AuditEntry.objects.values_list("object_type", flat=True)) - {""} <= set(acts.OBJECT_TYPES)
     assert "canary" not in str(list(AuditEntry.objects.values_list("before", "after")))
 
 
