@@ -41,7 +41,7 @@ def handle(exc: Exception, context: dict[str, Any]) -> Response | None:
         exc = exceptions.NotFound()
     elif isinstance(exc, PermissionDenied):
         exc = exceptions.PermissionDenied()
-    if isinstance(exc, exceptions.AuthenticationFailed) and exc.get_codes() in _PRESENTED:
+    if isinstance(exc, exceptions.AuthenticationFailed) and str(exc.get_codes()) in _PRESENTED:
         limited = _after_too_many_wrong_keys(exc, context["request"])
         if limited is not None:
             return limited
