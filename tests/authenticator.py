@@ -24,7 +24,7 @@ class Authenticator:
 
 def with_second_factor(user: User) -> Authenticator:
     """Set a second factor up for somebody, with the code of now, and return what is on the phone."""
-    second_factors.begin(user=user)
+    second_factors.begin(user=user, actor=SOMEBODY)
     secret = second_factors.unconfirmed_secret(user=user)
     assert secret is not None
     app = Authenticator(secret)

@@ -69,7 +69,6 @@ def test_every_command_of_an_operator_has_a_test() -> None:
 def test_every_service_has_a_test_that_bears_its_name_or_is_named_here() -> None:
     elsewhere = {
         "audit_export": "tests/api/test_audit",
-        "audit": "every service's tests",
         "beat_sql": "test_heartbeats",
         "broker": "test_health",
         "completeness": "test_slow_log",

@@ -16,7 +16,7 @@ from django.utils.translation import gettext as _
 from django.utils.translation import ngettext
 
 from collectors.access import permitted
-from collectors.admin import signed_in
+from collectors.admin import refusals, signed_in
 from collectors.domain.roles import Permission
 from collectors.services.errors import Refused
 
@@ -83,6 +83,7 @@ class ScopedAction:
         rows = list(permitted(visible, signed_in.principal(request), self.permission))
         if len(rows) < len(ids):
             left_out = len(ids) - len(rows)
+            refusals.record_each(request, visible.exclude(pk__in=[row.pk for row in rows]).order_by("pk").iterator())
             text = ngettext(
                 "%(count)d left out: your role does not permit it there.",
                 "%(count)d left out: your role does not permit it there.",
@@ -104,6 +105,7 @@ class ScopedAction:
             try:
                 outcomes.append(Outcome(row, self.method(model_admin, row, signed_in.actor(request))))
             except Refused as refusal:
+                refusals.record_refused(request, refusal, row=row)
                 refused.append(f"{row}: {refusal}")
         for text in refused[:_REFUSALS_SHOWN]:
             messages.error(request, text)

@@ -18,8 +18,8 @@ from django.utils.translation import gettext as _
 from unfold.admin import ModelAdmin
 
 from collectors.access import may, permitted, visible_to
-from collectors.admin import columns, signed_in
-from collectors.admin.actions import ActionButton, ScopedAction
+from collectors.admin import columns, refusals, signed_in
+from collectors.admin.actions import MAX_ROWS, ActionButton, ScopedAction
 from collectors.admin.forms import RefusableForm
 from collectors.domain import limits
 from collectors.domain.roles import Permission
@@ -218,6 +218,8 @@ class ScopedModelAdmin(ModelAdmin):
             request.__dict__[_REFUSAL] = refusal
         except IntegrityError:
             request.__dict__[_REFUSAL] = Conflict(_("Something of this name exists already."), code="exists")
+        refused_row = self.get_object(request, unquote(object_id)) if object_id is not None else None
+        refusals.record_refused(request, request.__dict__[_REFUSAL], row=refused_row)
         return super().changeform_view(request, object_id, form_url, extra)
 
     def delete_view(self, request: HttpRequest, object_id: str, extra_context: Any = None) -> Any:
@@ -225,6 +227,7 @@ class ScopedModelAdmin(ModelAdmin):
         try:
             return super().delete_view(request, object_id, extra_context)
         except Refused as refusal:
+            refusals.record_refused(request, refusal, row=self.get_object(request, unquote(object_id)))
             messages.error(request, str(refusal))
         return HttpResponseRedirect(self._address("change", object_id))
 
@@ -287,13 +290,27 @@ class ScopedModelAdmin(ModelAdmin):
             if action is not None and isinstance(action[0], ScopedAction) and asking.holds(action[0].permission)
         }
 
+    def changelist_view(self, request: HttpRequest, extra_context: Any = None) -> Any:
+        """Answer the list. An action that the role does not get anywhere is none here; that it was asked for is written down."""
+        asked = set(request.POST.getlist("action"))
+        if asked & set(super().get_actions(request)) - set(self.get_actions(request)):
+            refusals.record(request, reason=refusals.NOT_OFFERED)
+        return super().changelist_view(request, extra_context)
+
     def response_action(self, request: HttpRequest, queryset: QuerySet[Any], *_args: Any, **_kwargs: Any) -> Any:
         """Run an action on the chosen rows, unless an id is not one."""
         chosen = request.POST.getlist("_selected_action")
         if not all(pk.isascii() and pk.isdigit() and len(pk) <= MAX_ID_DIGITS for pk in chosen):
             messages.warning(request, _("There is no such row."))
             return None
+        self._record_unseen(request, chosen)
         return super().response_action(request, queryset)
+
+    def _record_unseen(self, request: HttpRequest, chosen: list[str]) -> None:
+        numbers = {int(pk) for pk in chosen[: MAX_ROWS + 1]}
+        unseen = numbers - set(self.get_queryset(request).filter(pk__in=numbers).values_list("pk", flat=True))
+        for number in sorted(unseen)[: limits.REFUSALS_WRITTEN_PER_MINUTE + 1]:
+            refusals.record(request, number=number, reason=refusals.NOT_FOUND)
 
     def object_action(self, request: HttpRequest, object_id: str, name: str) -> HttpResponse:
         """Run an action on one object, from the button on its page. POST only."""
@@ -301,6 +318,7 @@ class ScopedModelAdmin(ModelAdmin):
             return HttpResponseNotAllowed(["POST"])
         found = self.get_actions(request).get(name)
         if found is None:
+            # Whether there is such an action at all, is not told.
             raise Http404
         obj = self.get_object(request, unquote(object_id))
         if obj is None:
@@ -351,9 +369,12 @@ class ScopedModelAdmin(ModelAdmin):
         return {}
 
     def _absent(self, request: HttpRequest, object_id: str) -> HttpResponse:
-        response: HttpResponse = self._get_obj_does_not_exist_redirect(  # type: ignore[attr-defined]
-            request, self.opts, object_id
-        )
+        return self._get_obj_does_not_exist_redirect(request, self.opts, object_id)
+
+    def _get_obj_does_not_exist_redirect(self, request: HttpRequest, opts: Any, object_id: str) -> HttpResponse:
+        """Answer alike for a row that is absent and one that may not be seen. Django's hook: all its pages end here."""
+        refusals.record(request, number=object_id, reason=refusals.NOT_FOUND)
+        response: HttpResponse = super()._get_obj_does_not_exist_redirect(request, opts, object_id)  # type: ignore[misc]
         return response
 
     def _view_name(self, view: str) -> str:

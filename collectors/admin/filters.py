@@ -4,12 +4,12 @@ from typing import Any
 
 from django.db.models import Model
 from django.http import HttpRequest
-from unfold.contrib.filters.admin import ChoicesDropdownFilter, RelatedDropdownFilter
+from unfold.contrib.filters.admin import ChoicesDropdownFilter, DropdownFilter, RelatedDropdownFilter
 
 from collectors.access import visible_to
 from collectors.admin import signed_in
 
-__all__ = ["ChoicesDropdownFilter", "ScopedRelatedFilter"]
+__all__ = ["ChoicesDropdownFilter", "DropdownFilter", "ScopedRelatedFilter"]
 
 
 class ScopedRelatedFilter(RelatedDropdownFilter):

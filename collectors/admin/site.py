@@ -1,7 +1,9 @@
 """The admin site. Only what is registered here is in it: apps that register themselves elsewhere stay out."""
 
+import re
 import time
 from functools import partial, update_wrapper
+from http import HTTPStatus
 from typing import Any, Final
 from urllib.parse import urlencode
 
@@ -9,7 +11,8 @@ from django.contrib.auth import REDIRECT_FIELD_NAME, update_session_auth_hash
 from django.contrib.auth.views import PasswordChangeView
 from django.core.exceptions import PermissionDenied, ValidationError
 from django.core.paginator import Paginator
-from django.http import HttpRequest, HttpResponse, HttpResponseRedirect
+from django.db.models import Model
+from django.http import Http404, HttpRequest, HttpResponse, HttpResponseRedirect
 from django.template.response import TemplateResponse
 from django.urls import URLPattern, path, reverse
 from django.utils.translation import gettext_lazy as _
@@ -18,14 +21,21 @@ from unfold.dataclasses import SearchResult
 from unfold.forms import AdminOwnPasswordChangeForm, AuthenticationForm
 from unfold.sites import UnfoldAdminSite
 
-from collectors.access import own_acts
-from collectors.admin import signed_in
-from collectors.services import audit, logins, people
+from collectors.access import own_acts, visible_to
+from collectors.admin import refusals, signed_in
+from collectors.models import User
+from collectors.services import logins, people
 from collectors.services.errors import Refused, TooManyAttempts
 
 _SHOWN_PER_TABLE: Final = 20
 _RECENT: Final = 10
 _LONGEST_SEARCH: Final = 200
+_NUMBER: Final = re.compile(r"[0-9]{1,18}", re.ASCII)
+_VIEWS_OF_A_ROW: Final = ("change", "delete", "history", "do")
+
+
+def _views_of(model: type[Model]) -> set[str]:
+    return {f"{model._meta.app_label}_{model._meta.model_name}_{view}" for view in _VIEWS_OF_A_ROW}
 
 
 class SignInForm(AuthenticationForm):
@@ -103,6 +113,7 @@ class OwnPasswordView(PasswordChangeView):
         try:
             user = form.save()
         except Refused as refusal:
+            refusals.record_refused(self.request, refusal)
             form.add_error("new_password1", refusal.errors.get("password", [str(refusal)]))
             return self.form_invalid(form)
         update_session_auth_hash(self.request, user)
@@ -154,19 +165,26 @@ class ConsoleSite(UnfoldAdminSite):
             try:
                 return guarded(request, *args, **kwargs)
             except PermissionDenied:
-                actor = signed_in.actor(request)
-                if actor.user_id is not None:
-                    match = request.resolver_match
-                    audit.record_refusal(
-                        actor=actor,
-                        method=request.method or "",
-                        path=request.path,
-                        view=match.view_name if match else "",
-                        number=str(kwargs.get("object_id", "")),
-                    )
+                number = str(kwargs.get("object_id", ""))
+                refusals.record(request, row=self._visible_row(request, number), number=number)
+                raise
+            except Http404:
+                # An address that there is for nobody asks for nothing.
+                if "object_id" in kwargs or (request.method == "POST" and "url" not in kwargs):
+                    refusals.record(request, number=kwargs.get("object_id", ""), reason=refusals.NOT_FOUND)
                 raise
 
         return update_wrapper(recorded, guarded)
+
+    def _visible_row(self, request: HttpRequest, number: str) -> Model | None:
+        """Return the row that an address names, if there is one that whoever is signed in may see."""
+        if not _NUMBER.fullmatch(number) or not request.resolver_match:
+            return None
+        asking = signed_in.principal(request)
+        for model in self._registry:
+            if request.resolver_match.url_name in _views_of(model):
+                return visible_to(model._default_manager.all(), asking).filter(pk=int(number)).first()
+        return None
 
     def has_permission(self, request: HttpRequest) -> bool:
         """Tell whether somebody may be in the console: signed in, with the second factor where there is or must be one."""
@@ -178,11 +196,26 @@ class ConsoleSite(UnfoldAdminSite):
             wanted = urlencode({"next": request.GET.get(REDIRECT_FIELD_NAME, "")})
             return HttpResponseRedirect(f"{reverse('admin:second_factor')}?{wanted}")
         response: HttpResponse = super().login(request, extra_context)
+        if request.method == "POST" and response.status_code == HTTPStatus.FOUND:
+            self._record_login(request)
         form = (getattr(response, "context_data", None) or {}).get("form")
         if isinstance(form, SignInForm) and form.retry_after_seconds:
             response.status_code = 429
             response["Retry-After"] = str(form.retry_after_seconds)
         return response
+
+    def _record_login(self, request: HttpRequest) -> None:
+        user, actor = signed_in.user(request), signed_in.actor(request)
+        if self.has_permission(request):
+            logins.record_opened(user=user, actor=actor, way="console", second_factor=False)
+        else:
+            logins.record_password_proven(user=user, actor=actor)
+
+    def logout(self, request: HttpRequest, extra_context: dict[str, Any] | None = None) -> Any:
+        """Sign out."""
+        if request.method == "POST" and isinstance(request.user, User):
+            logins.record_ended(user=request.user, actor=signed_in.actor(request))
+        return super().logout(request, extra_context)
 
     def index(self, request: HttpRequest, extra_context: dict[str, Any] | None = None) -> TemplateResponse:
         """Show what is wrong, what costs most, and what the signed-in person did last, as far as that is still theirs to see."""

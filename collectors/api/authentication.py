@@ -11,7 +11,8 @@ from rest_framework.authentication import BaseAuthentication, SessionAuthenticat
 from rest_framework.exceptions import AuthenticationFailed
 from rest_framework.request import Request
 from rest_framework_simplejwt.authentication import JWTAuthentication
-from rest_framework_simplejwt.tokens import Token
+from rest_framework_simplejwt.exceptions import ExpiredTokenError, InvalidToken, TokenError
+from rest_framework_simplejwt.tokens import AccessToken, Token
 
 from collectors.domain.actors import Actor
 from collectors.domain.keys import ParsedKey, parse_key
@@ -26,6 +27,14 @@ ENROLMENT_REFUSED = "enrolment_refused"
 _KEY_HEADER = "HTTP_X_COLLECTOR_API_KEY"
 
 
+class TokenRefused(AuthenticationFailed):
+    """A personal token or a token of a login that is not good: whose it is, if that is known, and whether it merely ran out."""
+
+    def __init__(self, message: str, *, holder: User | None = None, expired: bool = False) -> None:
+        super().__init__(message, code="token_not_valid")
+        self.holder, self.expired = holder, expired
+
+
 class PeopleAuthentication(JWTAuthentication):
     """A personal token, or the access token of a login, which is good until logout, a new password, or the account's end."""
 
@@ -36,16 +45,25 @@ class PeopleAuthentication(JWTAuthentication):
         if raw is None or not raw.startswith(PREFIX.encode()):
             return super().authenticate(request)
         address = request.META.get("REMOTE_ADDR", "")
-        user = personal_tokens.user_of(raw.decode("ascii", "replace"), address=address)
+        token = raw.decode("ascii", "replace")
+        user = personal_tokens.user_of(token, address=address)
         if user is None:
-            raise AuthenticationFailed("The token is not valid.", code="token_not_valid")
+            holder, expired = personal_tokens.holder_of_ended(token)
+            raise TokenRefused("The token is not valid.", holder=holder, expired=expired)
         return user, raw
+
+    def get_validated_token(self, raw_token: bytes) -> Token:
+        """Return the token of a login, if it was signed here and has not run out."""
+        try:
+            return super().get_validated_token(raw_token)
+        except InvalidToken as error:
+            raise TokenRefused("The token is not valid.", expired=_has_run_out(raw_token)) from error
 
     def get_user(self, validated_token: Token) -> User:  # type: ignore[override]
         """Return the person who signed in."""
         session = open_session(validated_token)
         if session is None:
-            raise AuthenticationFailed("This login has ended.", code="token_not_valid")
+            raise TokenRefused("This login has ended.", holder=holder_of(validated_token))
         return session.user
 
 
@@ -80,6 +98,22 @@ class CollectorAuthentication(BaseAuthentication):
     def authenticate_header(self, request: Request) -> str:
         """Name the scheme, which makes a refusal 401."""
         return "CollectorKey"
+
+
+def holder_of(token: Token) -> User | None:
+    """Return whose login a token, which was signed here, was made for."""
+    user_id = token.get("user_id")
+    return User.objects.filter(pk=user_id).first() if type(user_id) is int else None
+
+
+def _has_run_out(raw_token: bytes) -> bool:
+    try:
+        AccessToken(raw_token)  # type: ignore[arg-type]
+    except ExpiredTokenError:
+        return True
+    except TokenError:
+        return False
+    return False
 
 
 def open_session(token: Token) -> LoginSession | None:

@@ -7,12 +7,13 @@ from typing import Any, ClassVar, Final, Generic, TypeVar
 from django.db.models import Model, QuerySet
 from django.http import Http404
 from rest_framework import serializers
-from rest_framework.exceptions import MethodNotAllowed, PermissionDenied
+from rest_framework.exceptions import ErrorDetail, MethodNotAllowed, PermissionDenied
 from rest_framework.mixins import ListModelMixin, RetrieveModelMixin
 from rest_framework.viewsets import GenericViewSet
 
 from collectors.access import Principal, may, principal_of, visible_to
 from collectors.api.authentication import actor_of
+from collectors.api.errors import NOT_SETTABLE
 from collectors.domain.actors import Actor
 from collectors.domain.roles import Permission
 from collectors.models import Collector
@@ -61,7 +62,8 @@ class TenantSerializer(serializers.Serializer[Any]):
         """Return the validated members. Raises `ValidationError` for members that are read-only or unknown."""
         if isinstance(data, Mapping):
             writable = {name for name, field in self.fields.items() if not field.read_only}
-            refused = {str(name): ["This member cannot be set."] for name in data if name not in writable}
+            message = ErrorDetail("This member cannot be set.", code=NOT_SETTABLE)
+            refused = {str(name): [message] for name in data if name not in writable}
             if refused:
                 raise serializers.ValidationError(refused)
         return super().to_internal_value(data)

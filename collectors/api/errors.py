@@ -1,21 +1,26 @@
 """One shape for every error: `{"detail": …, "code": …, "errors": {field: […]}}`."""
 
 import logging
+import re
 from typing import Any, Final
 
 from django.core.exceptions import PermissionDenied
 from django.http import Http404, HttpRequest, JsonResponse
-from rest_framework import exceptions, status
+from rest_framework import exceptions, permissions, status
 from rest_framework.request import Request
 from rest_framework.response import Response
 from rest_framework.views import exception_handler
 
-from collectors.api.authentication import ENROLMENT_REFUSED, KEY_NOT_VALID, actor_of
-from collectors.services import audit, key_failures
+from collectors.api.authentication import ENROLMENT_REFUSED, KEY_NOT_VALID, TokenRefused, actor_of
+from collectors.domain.actors import Actor
+from collectors.services import audit, invitations, key_failures
 from collectors.services.errors import Conflict, Refused, TooManyAttempts
 
 # What is presented in the place of an account, by the code of its refusal: as it is called in the audit.
 _PRESENTED: Final = {KEY_NOT_VALID: "collector", ENROLMENT_REFUSED: "enrolment_token"}
+# A member of a body that its sender does not set.
+NOT_SETTABLE: Final = "not_settable"
+_NUMBER: Final = re.compile(r"[0-9]{1,18}", re.ASCII)
 _logger = logging.getLogger(__name__)
 
 
@@ -29,18 +34,17 @@ class TooLarge(exceptions.APIException):
 
 def handle(exc: Exception, context: dict[str, Any]) -> Response | None:
     """Turn an exception of a view into an answer; None leaves it to Django, which answers 500."""
+    _record(exc, context["request"])
     if isinstance(exc, Refused):
         return _refused(exc)
     if isinstance(exc, Http404):
         exc = exceptions.NotFound()
     elif isinstance(exc, PermissionDenied):
         exc = exceptions.PermissionDenied()
-    if isinstance(exc, exceptions.AuthenticationFailed) and exc.get_codes() in _PRESENTED:
+    if isinstance(exc, exceptions.AuthenticationFailed) and str(exc.get_codes()) in _PRESENTED:
         limited = _after_too_many_wrong_keys(exc, context["request"])
         if limited is not None:
             return limited
-    if isinstance(exc, exceptions.PermissionDenied):
-        _record(exc, context["request"])
     response = exception_handler(exc, context)
     if response is None or not isinstance(exc, exceptions.APIException):
         return response
@@ -50,24 +54,79 @@ def handle(exc: Exception, context: dict[str, Any]) -> Response | None:
 
 def _after_too_many_wrong_keys(exc: exceptions.AuthenticationFailed, request: Request) -> Response | None:
     presented = _PRESENTED[str(exc.get_codes())]
-    wait = key_failures.note(presented=presented, address=request.META.get("REMOTE_ADDR", ""), path=request.path)
+    match = request.resolver_match
+    named = match.kwargs.get("collector_pk", "") if match else ""
+    wait = key_failures.note(
+        presented=presented,
+        address=request.META.get("REMOTE_ADDR", ""),
+        path=request.path,
+        collector_id=int(named) if _NUMBER.fullmatch(named) else None,
+    )
     if wait is None:
         return None
     headers = {"Retry-After": str(wait)}
     return Response(_body(exc), status=status.HTTP_429_TOO_MANY_REQUESTS, headers=headers)
 
 
-def _record(exc: exceptions.PermissionDenied, request: Request) -> None:
-    actor = actor_of(request)
-    if actor.user_id is not None:
-        match = request.resolver_match
-        audit.record_refusal(
-            actor=actor,
-            method=request.method or "",
-            path=request.path,
-            view=match.view_name if match else "",
-            row=getattr(exc, "row", None),
-        )
+def _record(exc: Exception, request: Request) -> None:
+    """Write down what was refused: to people, and of what strangers present that is not a key."""
+    if isinstance(exc, TokenRefused):
+        _record_token(exc, request)
+        return
+    if isinstance(exc, Refused) and exc.code == invitations.VOID:
+        key_failures.note_refused(refused="invitation", actor=actor_of(request), path=request.path)
+        return
+    reason = _reason(exc, request)
+    actor = actor_of(request) if reason is not None else None
+    if reason is None or actor is None or actor.user_id is None:
+        return
+    match = request.resolver_match
+    numbers = match.kwargs if match else {}
+    audit.record_refusal(
+        actor=actor,
+        method=request.method or "",
+        path=request.path,
+        view=match.view_name if match else "",
+        row=getattr(exc, "row", None),
+        number=numbers.get("pk") or numbers.get("collector_pk") or "",
+        reason=reason,
+    )
+
+
+def _reason(exc: Exception, request: Request) -> str | None:
+    """Return why it is that something was refused, as a code; nothing for a role that is too small; None for what is no refusal."""
+    if isinstance(exc, exceptions.PermissionDenied | PermissionDenied):
+        return ""
+    if isinstance(exc, Http404):
+        # Another tenant's object and an absent one are the same, here too.
+        return "not_found" if request.resolver_match and request.resolver_match.kwargs else None
+    if request.method in permissions.SAFE_METHODS or isinstance(exc, TooManyAttempts):
+        return None
+    if isinstance(exc, Refused):
+        return exc.code
+    is_assigned = isinstance(exc, exceptions.ValidationError) and _holds(exc.get_codes(), NOT_SETTABLE)
+    return NOT_SETTABLE if is_assigned else None
+
+
+def _record_token(exc: TokenRefused, request: Request) -> None:
+    """Write down that a token was not good, unless it merely ran out: then whoever has it does nothing wrong."""
+    if exc.expired:
+        return
+    address = request.META.get("REMOTE_ADDR", "")
+    if exc.holder is None:
+        actor = Actor(label="anonymous", address=address)
+        key_failures.note_refused(refused="token", actor=actor, path=request.path)
+        return
+    # Somebody has it, not for certain its holder: the row is about the holder, and by nobody known.
+    audit.record_refused_act(actor=Actor(label="anonymous", address=address), action="token.refused", row=exc.holder)
+
+
+def _holds(codes: Any, code: str) -> bool:
+    if isinstance(codes, dict):
+        return any(_holds(inner, code) for inner in codes.values())
+    if isinstance(codes, list):
+        return any(_holds(inner, code) for inner in codes)
+    return bool(codes == code)
 
 
 def body(detail: str, code: str, errors: dict[str, list[str]] | None = None) -> dict[str, Any]:

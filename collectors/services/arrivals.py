@@ -4,7 +4,6 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Any, Final
 
-from django.db.models import Q
 from django.utils import timezone
 
 from collectors.domain import periods
@@ -80,8 +79,7 @@ def _has_numbers(collector: Collector) -> bool:
 def refused_from(collector: Collector) -> str:
     """Return where a wrong key came from that was sent to this collector's address since it was last heard, empty when none was."""
     since = collector.heartbeat.last_heartbeat or collector.created_at
-    of_nobody_or_its = Q(organization=None) | Q(organization_id=collector.organization_id)
-    newest = AuditEntry.objects.filter(of_nobody_or_its, created_at__gte=since).order_by("-id")
+    newest = AuditEntry.objects.filter(organization_id=collector.organization_id, created_at__gte=since).order_by("-id")
     for action, after, address in newest.values_list("action", "after", "address")[:_ENTRIES_LOOKED_AT]:
         if action == "key.refused" and f"/collectors/{collector.pk}/" in str(after.get("path")):
             return str(address)

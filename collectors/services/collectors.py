@@ -46,17 +46,11 @@ def register_collector(
     Raises `Refused` when the database is another team's or of another type, or `config` holds two passwords.
     """
     _require_one_password(config)
-    collector = create_collector(
-        team=team,
-        name=name,
-        engine=engine,
-        actor=actor,
-        database=database,
-        collection_interval_minutes=collection_interval_minutes,
-    )
+    collector = _create(team, name, engine, database, collection_interval_minutes)
     api_key = collector.generate_api_key()
     collector.config = configs.encrypt(collector_id=collector.pk, config=config)
     collector.save(update_fields=["config", "api_key_hash"])
+    _record_registration(collector, actor, config=configs.without_secrets(config))
     collector.refresh_from_db()
     return Registered(collector, api_key)
 
@@ -72,6 +66,14 @@ def create_collector(
     collection_interval_minutes: int = limits.COLLECTION_INTERVAL_MINUTES,
 ) -> Collector:
     """Create a collector that has neither a key nor a connection yet. Raises `Refused` as `register_collector` does."""
+    collector = _create(team, name, engine, database, collection_interval_minutes)
+    _record_registration(collector, actor)
+    return collector
+
+
+def _create(
+    team: Team, name: str, engine: Engine, database: MonitoredDatabase | None, collection_interval_minutes: int
+) -> Collector:
     if database is None:
         database = MonitoredDatabase.objects.create(
             organization_id=team.organization_id, team=team, name=name, type=engine
@@ -88,14 +90,24 @@ def create_collector(
         collection_interval_minutes=collection_interval_minutes,
     )
     _start_history(collector)
+    return collector
+
+
+def _record_registration(collector: Collector, actor: Actor, **connection: Any) -> None:
     audit.record(
         actor=actor,
         action="collector.register",
         row=collector,
-        organization_id=team.organization_id,
-        after={"name": name, "type": engine, "team_id": team.pk, "database_id": database.pk},
+        organization_id=collector.organization_id,
+        after={
+            "name": collector.name,
+            "type": collector.type,
+            "team_id": collector.team_id,
+            "database_id": collector.database_id,
+            "collection_interval_minutes": collector.collection_interval_minutes,
+            **connection,
+        },
     )
-    return collector
 
 
 def _start_history(collector: Collector) -> None:
@@ -139,7 +151,7 @@ def change_collector(
         changes["config"] = configs.encrypt(collector_id=locked.pk, config=config)
         changes["config_version"] = F("config_version") + 1
         before["config"] = configs.without_secrets(stored)
-        after["config"] = configs.without_secrets(config)
+        after["config"] = configs.for_audit(config, before=stored)
         command = _announce_config(locked, actor)
     if changes:
         Collector.objects.filter(pk=locked.pk).update(**changes)

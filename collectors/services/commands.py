@@ -25,7 +25,7 @@ def request_command(
 ) -> Command:
     """Ask a collector's agent to do something. `start` and `stop` also set what is wanted from then on."""
     # Two requests at once take their numbers one after the other, so that the higher number also says what is wanted.
-    Collector.objects.select_for_update().get(pk=collector.pk)
+    locked = Collector.objects.select_for_update().get(pk=collector.pk)
     row = Command.objects.create(
         organization_id=collector.organization_id,
         collector=collector,
@@ -35,7 +35,10 @@ def request_command(
         expires_at=Now() + timedelta(seconds=settings.DBPOWER_COMMAND_TTL_SECONDS),
     )
     row.refresh_from_db()
+    before: dict[str, Any] = {}
+    after: dict[str, Any] = {"command_id": row.pk}
     if command in commands.SETS_COLLECTION:
+        before["auto_collect"], after["auto_collect"] = locked.auto_collect, command == CommandType.START
         Collector.objects.filter(pk=collector.pk).update(auto_collect=command == CommandType.START)
     if command == CommandType.START:
         _flip(collector.pk, Status.STARTING, Cause.START_ACCEPTED, starting_since=Now())
@@ -44,7 +47,8 @@ def request_command(
         action=f"command.{command}",
         row=collector,
         organization_id=collector.organization_id,
-        after={"command_id": row.pk},
+        before=before,
+        after=after,
     )
     return row
 
@@ -61,14 +65,21 @@ def cancel_command(*, command: Command, actor: Actor) -> Command:
     command.refresh_from_db()
     if not cancelled:
         raise Conflict(_has_ended(command), code="command_ended", state={"state": command.state})
+    before: dict[str, Any] = {}
+    after: dict[str, Any] = {"state": command.state}
     if command.command in commands.SETS_COLLECTION:
+        wanted = Collector.objects.filter(pk=command.collector_id).values_list("auto_collect", flat=True)
+        was_wanted = wanted.get()
         _restore_wanted_state(command)
+        if wanted.get() != was_wanted:
+            before["auto_collect"], after["auto_collect"] = was_wanted, not was_wanted
     audit.record(
         actor=actor,
         action="command.cancel",
         row=command,
         organization_id=command.organization_id,
-        after={"state": command.state},
+        before=before,
+        after=after,
     )
     return command
 

@@ -35,3 +35,9 @@ def decrypt(*, collector_id: int, ciphertext: str) -> dict[str, Any]:
 def without_secrets(config: dict[str, Any]) -> dict[str, Any]:
     """Return the members that may be shown: everything but the password."""
     return {name: value for name, value in config.items() if name != "password"}
+
+
+def for_audit(config: dict[str, Any], *, before: dict[str, Any]) -> dict[str, Any]:
+    """Return the members that may be shown, and whether the password is another one than before, never which."""
+    changed = (config.get("password") or "") != (before.get("password") or "")
+    return {**without_secrets(config), **({"password": "changed"} if changed else {})}

@@ -5,7 +5,7 @@ somebody made with an invitation to one organization opens no other: each has it
 """
 
 from datetime import timedelta
-from typing import NamedTuple
+from typing import Final, NamedTuple
 
 from django.db import transaction
 from django.db.models.functions import Now
@@ -15,8 +15,11 @@ from collectors.domain import invitations, limits
 from collectors.domain.actors import Actor
 from collectors.domain.roles import Role
 from collectors.models import Invitation, Membership, Organization, Team, User
-from collectors.services import audit, logins, people
+from collectors.services import audit, logins, offers, people
 from collectors.services.errors import Refused
+
+# The code of the refusal of a link that is not good, or not any more.
+VOID: Final = "invitation_void"
 
 
 class Invited(NamedTuple):
@@ -76,7 +79,7 @@ def invite(
     email = User.objects.normalize_email(email)
     Organization.objects.select_for_update().get(pk=organization.pk)
     waiting = Invitation.objects.open().filter(organization=organization)
-    waiting.filter(team=team, email=email).update(revoked_at=Now())
+    offers.revoke_invitations(waiting.filter(team=team, email=email), actor)
     if waiting.count() >= limits.MAX_OPEN_INVITATIONS:
         message = _("%(count)d invitations of the organization are open. Revoke some first.") % {
             "count": limits.MAX_OPEN_INVITATIONS
@@ -197,4 +200,4 @@ def _locked(token: str) -> Invitation:
 
 
 def _void() -> Refused:
-    return Refused(_("This invitation is not good, or not any more."), code="invitation_void")
+    return Refused(_("This invitation is not good, or not any more."), code=VOID)

@@ -6,6 +6,7 @@ from typing import Any
 
 from django.conf import settings
 from django.contrib.auth import password_validation
+from django.contrib.auth.hashers import UNUSABLE_PASSWORD_PREFIX
 from django.core.exceptions import ValidationError
 from django.db import IntegrityError, transaction
 from django.utils.translation import gettext as _
@@ -121,7 +122,8 @@ def create_user(*, email: str, password: str | None, name: str = "", is_superuse
         check_password(password, User(email=email, name=name))
     with _unique(_("There is an account with this e-mail address.")):
         user = User.objects.create_user(email, password, name=name, is_superuser=is_superuser)
-    audit.record(actor=actor, action="user.create", row=user, organization_id=None, after={"email": user.email})
+    after = {"email": user.email, "name": name, "is_superuser": is_superuser}
+    audit.record(actor=actor, action="user.create", row=user, organization_id=None, after=after)
     return user
 
 
@@ -326,6 +328,9 @@ def _keep_an_admin(membership: Membership) -> None:
     # The organization's row is the lock: two admins who remove each other at once must not both succeed.
     organization = Organization.objects.select_for_update().get(pk=membership.organization_id)
     others = organization.memberships.filter(role=Role.ORG_ADMIN, user__is_active=True).exclude(pk=membership.pk)
+    if membership.user.has_usable_password():
+        # Nobody may ever claim an account that waits for its first password: it does not take this one's place.
+        others = others.exclude(user__password__startswith=UNUSABLE_PASSWORD_PREFIX)
     if not others.exists():
         raise Refused(_("The organization would be left without an administrator."), code="last_admin")
 
@@ -334,7 +339,7 @@ def _keep_a_super_admin(user: User) -> None:
     if not user.is_superuser:
         return
     admins = User.objects.select_for_update().filter(is_superuser=True, is_active=True).order_by("pk")
-    if not [admin for admin in admins if admin.pk != user.pk]:
+    if not [admin for admin in admins if admin.pk != user.pk and admin.has_usable_password()]:
         raise Refused(_("Nobody would be left to administer the installation."), code="last_admin")
 
 

@@ -85,3 +85,13 @@ def user_of(token: str, *, address: str) -> User | None:
     PersonalToken.objects.filter(long_ago, pk=row.pk).update(last_used_at=Now(), last_used_address=address)
     row.user.limited_to = personal_tokens.permitted_by(row.scopes)
     return row.user
+
+
+def holder_of_ended(token: str) -> tuple[User | None, bool]:
+    """Return whose a token was that is not good any more, if it was somebody's, and whether it merely expired."""
+    digest = personal_tokens.digest_of(token)
+    rows = PersonalToken.objects.filter(token_hash=digest).annotate(now=Now())
+    row = rows.select_related("user").first() if digest is not None else None
+    if row is None:
+        return None, False
+    return row.user, row.revoked_at is None and row.user.is_active and row.expires_at <= row.now

@@ -6,8 +6,9 @@ from typing import Any, Final
 
 from django.db.models import Model
 
+from collectors.domain.actors import Actor
 from collectors.models import Collector, SecondFactor
-from collectors.services import encryption
+from collectors.services import audit, encryption
 
 _CHUNK: Final = 200
 # Every column that holds something sealed, how a row of it is named, and the member inside that has to name the row.
@@ -52,6 +53,23 @@ def reencrypt_all() -> Iterator[Progress]:
                     progress.changed += unchanged.update(**{column: encryption.seal(content)})
             progress.seen, last = progress.seen + len(chunk), chunk[-1][0]
             yield progress
+
+
+def record_done(*, progress: Progress, actor: Actor) -> None:
+    """Write into the audit that every row was gone through, and how many no key opens."""
+    audit.record(
+        actor=actor,
+        action="encryption_key.rotate",
+        object_type="control_plane",
+        organization_id=None,
+        after={
+            "total": progress.total,
+            "changed": progress.changed,
+            "done_before": progress.done,
+            "unreadable": len(progress.unreadable),
+            "foreign": len(progress.foreign),
+        },
+    )
 
 
 def _stored(model: type[Model], column: str) -> Any:

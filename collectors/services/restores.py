@@ -17,7 +17,6 @@ from django.db.models.functions import Least, Now
 from collectors.domain.actors import Actor
 from collectors.domain.commands import CommandState
 from collectors.models import (
-    AuditEntry,
     Collector,
     Command,
     EnrolmentToken,
@@ -26,7 +25,7 @@ from collectors.models import (
     PersonalToken,
     User,
 )
-from collectors.services import collector_keys
+from collectors.services import audit, collector_keys
 from collectors.services.errors import Refused
 
 # More changes of one connection than anybody makes between a backup and its restore.
@@ -78,8 +77,8 @@ def end_what_a_backup_brought_back(
             config_version=Least(F("config_version"), Value(_LAST_VERSION - _VERSIONS_AHEAD)) + _VERSIONS_AHEAD
         ),
     )
-    AuditEntry.objects.create(
-        actor=actor.label, action="restore.clean_up", object_type="control_plane", after=vars(ended)
+    audit.record(
+        actor=actor, action="restore.clean_up", object_type="control_plane", organization_id=None, after=vars(ended)
     )
     if dry_run:
         transaction.set_rollback(True)

@@ -52,24 +52,27 @@ def require(*, user: User, code: str, actor: Actor) -> bool:
     """
     if is_on(user):
         if not code:
+            logins.record_password_proven(user=user, actor=actor)
             message = "This account has a second factor: send its code too."
             raise SecondFactorNeeded(message, code="second_factor_required")
         if not check_code(user=user, code=code, actor=actor):
             raise SecondFactorNeeded("The code is not right.", code="second_factor_wrong")
         return True
     if is_required(user):
+        logins.record_password_proven(user=user, actor=actor)
         message = "Your organization asks for a second factor. Sign in to the console and set one up."
         raise SecondFactorNeeded(message, code="second_factor_missing")
     return False
 
 
 @transaction.atomic
-def begin(*, user: User) -> None:
+def begin(*, user: User, actor: Actor) -> None:
     """Make a secret for a new authenticator app, in the place of one that was never confirmed. Raises `Conflict`."""
     if SecondFactor.objects.select_for_update().filter(user=user).exclude(confirmed_at=None).exists():
         raise Conflict(_("There is a second factor already."), code="exists")
     sealed = encryption.seal({"user_id": user.pk, "secret": pyotp.random_base32()})
     SecondFactor.objects.update_or_create(user=user, defaults={"secret": sealed, "last_step": 0})
+    audit.record(actor=actor, action="second_factor.begin", row=user, organization_id=None)
 
 
 def unconfirmed_secret(*, user: User) -> str | None:
@@ -218,7 +221,7 @@ def _secret(row: SecondFactor) -> str | None:
 
 
 def _admit(user: User, actor: Actor) -> None:
-    login_throttles.admit(account=_account(user), address=actor.address, daily=True)
+    logins.admit(account=_account(user), actor=actor, daily=True)
 
 
 def _take_back(user: User, actor: Actor) -> None:

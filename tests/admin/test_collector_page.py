@@ -54,7 +54,10 @@ def test_why_it_is_offline_is_told_with_what_the_control_plane_saw(cast: Cast, v
         status="OFFLINE", last_heartbeat=NOW() - timedelta(hours=1), address="10.0.0.7", last_error="disk full"
     )
     key_failures.note(
-        presented="collector", address="10.0.0.8", path=f"/api/v1/collectors/{cast.collector.pk}/heartbeat"
+        presented="collector",
+        address="10.0.0.8",
+        path=f"/api/v1/collectors/{cast.collector.pk}/heartbeat",
+        collector_id=cast.collector.pk,
     )
     content = page(cast, visit).content.decode()
     assert "Why is it offline?" in content

@@ -51,7 +51,10 @@ def test_numbers_of_before_the_collector_was_there_are_not_its_own(cast: Cast) -
 
 def test_a_wrong_key_that_was_sent_to_it_is_told_until_the_right_one_came(cast: Cast) -> None:
     key_failures.note(
-        presented="collector", address="10.0.0.8", path=f"/api/v1/collectors/{cast.collector.pk}/heartbeat"
+        presented="collector",
+        address="10.0.0.8",
+        path=f"/api/v1/collectors/{cast.collector.pk}/heartbeat",
+        collector_id=cast.collector.pk,
     )
     assert arrival(cast).refused_from == "10.0.0.8"
     heartbeat(cast)
@@ -60,6 +63,9 @@ def test_a_wrong_key_that_was_sent_to_it_is_told_until_the_right_one_came(cast: 
 
 def test_a_wrong_key_for_another_collector_is_not_told(cast: Cast) -> None:
     key_failures.note(
-        presented="collector", address="10.0.0.8", path=f"/api/v1/collectors/{cast.collector.pk}9/heartbeat"
+        presented="collector",
+        address="10.0.0.8",
+        path=f"/api/v1/collectors/{cast.warehouse_collector.pk}/heartbeat",
+        collector_id=cast.warehouse_collector.pk,
     )
     assert arrival(cast).refused_from == ""

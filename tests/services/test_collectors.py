@@ -109,7 +109,9 @@ def test_a_password_goes_to_the_place_it_was_given_for_and_over_tls_that_is_no_w
 def test_the_name_of_a_hosts_secret_takes_the_place_of_a_password_and_back(cast: Cast) -> None:
     change_collector(collector=cast.collector, actor=SOMEBODY, config={"host": "127.0.0.1", "password_from": "orders"})
     assert stored(cast.collector) == {"host": "127.0.0.1", "password_from": "orders"}
-    assert AuditEntry.objects.latest("pk").after == {"config": {"host": "127.0.0.1", "password_from": "orders"}}
+    assert AuditEntry.objects.latest("pk").after == {
+        "config": {"host": "127.0.0.1", "password_from": "orders", "password": "changed"}
+    }
     change_collector(collector=cast.collector, actor=SOMEBODY, config={"host": "127.0.0.1", "password": "p"})
     assert stored(cast.collector) == {"host": "127.0.0.1", "password": "p"}
 
@@ -125,7 +127,7 @@ def test_a_password_and_the_name_of_one_exclude_each_other(cast: Cast) -> None:
 def test_no_password_reaches_the_audit(cast: Cast) -> None:
     change_collector(collector=cast.collector, actor=SOMEBODY, config={"host": "db2", "password": "canary-other"})
     entry = AuditEntry.objects.latest("pk")
-    assert entry.after == {"config": {"host": "db2"}}
+    assert entry.after == {"config": {"host": "db2", "password": "changed"}}
     assert "canary" not in str(list(AuditEntry.objects.values()))
 
 

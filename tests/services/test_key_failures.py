@@ -51,7 +51,7 @@ def test_wrong_keys_are_in_the_audit_once_a_window(cast: Cast) -> None:
     for _ in range(10):
         beat(wrong, cast)
     entry = AuditEntry.objects.get(action="key.refused")
-    assert (entry.address, entry.organization_id) == ("192.0.2.1", None)
+    assert (entry.address, entry.organization_id) == ("192.0.2.1", cast.example.pk)
     assert "collector_" not in str(entry.after)
 
 

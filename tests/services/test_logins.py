@@ -9,7 +9,7 @@ from django.db.models.functions import Now
 from collectors.domain.actors import Actor
 from collectors.models import AuditEntry, LoginSession, User
 from collectors.services import logins
-from tests.cast import Cast
+from tests.cast import SOMEBODY, Cast
 from tests.threads import at_once
 
 pytestmark = pytest.mark.django_db
@@ -23,7 +23,7 @@ def log_in(user: User, refresh_id: str = "first") -> LoginSession:
 
 
 def rotate(session: LoginSession, presented: str, replacement: str) -> bool:
-    return logins.rotate(session=session, presented=presented, replacement=replacement, lifetime=WEEK)
+    return logins.rotate(session=session, presented=presented, replacement=replacement, lifetime=WEEK, actor=SOMEBODY)
 
 
 def test_a_refresh_token_is_good_once(cast: Cast) -> None:
@@ -45,7 +45,7 @@ def test_one_that_was_used_before_ends_the_login(cast: Cast) -> None:
 
 def test_an_ended_login_stays_ended(cast: Cast) -> None:
     session = log_in(cast.bob)
-    logins.end_login(session=session)
+    logins.end_login(session=session, actor=SOMEBODY)
     assert not rotate(session, "first", "second")
 
 

@@ -225,3 +225,14 @@ def test_two_administrators_who_remove_each_other_at_once_do_not_both_succeed(ca
     results = at_once(*[partial(people.remove_membership, membership=row, actor=SOMEBODY) for row in rows])
     assert [type(result) for result in results if result is not None] == [Refused]
     assert Membership.objects.filter(organization=cast.example, role=Role.ORG_ADMIN).count() == 1
+
+
+def test_nobody_can_be_the_last_administrator_before_taking_the_account_into_use(cast: Cast) -> None:
+    waiting = User.objects.create_user("w@example.org", None)
+    Membership.objects.create(user=waiting, organization=cast.example, role=Role.ORG_ADMIN)
+    User.objects.create_user("s@example.org", None, is_superuser=True)
+    with pytest.raises(Refused, match="administrator"):
+        people.remove_membership(membership=Membership.objects.get(user=cast.alice), actor=SOMEBODY)
+    with pytest.raises(Refused, match="Nobody would be left"):
+        people.change_user(user=cast.root, changes={"is_superuser": False}, actor=SOMEBODY)
+    people.remove_membership(membership=Membership.objects.get(user=waiting), actor=SOMEBODY)

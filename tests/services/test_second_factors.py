@@ -41,18 +41,18 @@ def test_codes_of_other_times_and_other_texts_are_none(cast: Cast) -> None:
 
 
 def test_it_counts_only_once_a_code_has_confirmed_it(cast: Cast) -> None:
-    second_factors.begin(user=cast.bob)
+    second_factors.begin(user=cast.bob, actor=SOMEBODY)
     assert not second_factors.is_on(cast.bob)
     first = second_factors.unconfirmed_secret(user=cast.bob)
     assert second_factors.confirm(user=cast.bob, code="000000", actor=SOMEBODY) is None
-    second_factors.begin(user=cast.bob)
+    second_factors.begin(user=cast.bob, actor=SOMEBODY)
     secret = second_factors.unconfirmed_secret(user=cast.bob)
     assert secret is not None
     assert secret != first
     assert second_factors.confirm(user=cast.bob, code=Authenticator(secret).code(), actor=SOMEBODY)
     assert second_factors.is_on(cast.bob)
     with pytest.raises(Conflict):
-        second_factors.begin(user=cast.bob)
+        second_factors.begin(user=cast.bob, actor=SOMEBODY)
 
 
 def test_each_recovery_code_opens_the_account_once(cast: Cast) -> None:
@@ -86,14 +86,14 @@ def test_a_secret_that_was_moved_to_another_person_does_not_open(cast: Cast) -> 
 
 def test_where_no_key_opens_it_recovery_codes_still_do_and_an_unconfirmed_one_is_none(cast: Cast) -> None:
     app = with_second_factor(cast.bob)
-    second_factors.begin(user=cast.carol)
+    second_factors.begin(user=cast.carol, actor=SOMEBODY)
     SecondFactor.objects.update(secret="garbage")
     assert not good(cast, app.code(1))
     assert good(cast, app.recovery_codes[0])
     assert second_factors.is_on(cast.bob)
     assert second_factors.unconfirmed_secret(user=cast.carol) is None
     assert second_factors.confirm(user=cast.carol, code="000000", actor=SOMEBODY) is None
-    second_factors.begin(user=cast.carol)
+    second_factors.begin(user=cast.carol, actor=SOMEBODY)
     assert second_factors.unconfirmed_secret(user=cast.carol)
 
 

@@ -11,7 +11,7 @@ from django.utils.translation import gettext
 from django.utils.translation import gettext_lazy as _
 from unfold.widgets import UnfoldAdminPasswordWidget, UnfoldAdminTextInputWidget
 
-from collectors.admin import signed_in
+from collectors.admin import refusals, signed_in
 from collectors.admin.forms import show_refusal
 from collectors.domain import limits
 from collectors.models import Invitation, User
@@ -61,6 +61,7 @@ def invitation_page(site: Any, request: HttpRequest) -> HttpResponse:
     token = link.cleaned_data["token"]
     invitation = invitations.find(token)
     if invitation is None:
+        refusals.record_void_invitation(request)
         response = _page(site, request, None)
         response.status_code = 404
         return response
@@ -75,6 +76,8 @@ def invitation_page(site: Any, request: HttpRequest) -> HttpResponse:
             form.add_error(None, str(refusal))
             status = 429
         except Refused as refusal:
+            if refusal.code == invitations.VOID:
+                refusals.record_void_invitation(request)
             show_refusal(form, refusal)
         else:
             messages.success(request, gettext("Welcome. Sign in with your password."))
@@ -110,6 +113,7 @@ def _accept_signed_in(site: Any, request: HttpRequest, token: str, invitation: I
             user = signed_in.user(request)
             invitations.accept_as(token=token, user=user, actor=signed_in.actor(request))
         except Refused as refusal:
+            refusals.record_refused(request, refusal)
             messages.error(request, str(refusal))
         else:
             place = invitation.team or invitation.organization

@@ -13,7 +13,7 @@ from django.utils.translation import gettext as _
 from django.utils.translation import gettext_lazy
 from unfold.widgets import UnfoldAdminSelectWidget, UnfoldAdminTextInputWidget
 
-from collectors.admin import signed_in
+from collectors.admin import refusals, signed_in
 from collectors.admin.forms import show_refusal
 from collectors.domain import limits, time_zones
 from collectors.models import User
@@ -66,6 +66,7 @@ def preferences_page(site: Any, request: HttpRequest) -> HttpResponse:
         try:
             people.change_preferences(user=user, **form.cleaned_data, actor=signed_in.actor(request))
         except Refused as refusal:
+            refusals.record_refused(request, refusal)
             show_refusal(form, refusal)
         else:
             # What is said now is read on the next page, which speaks the language that was just chosen.

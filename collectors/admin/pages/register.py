@@ -12,7 +12,7 @@ from django.utils.translation import gettext_lazy as _
 from unfold.widgets import UnfoldAdminIntegerFieldWidget, UnfoldAdminSelectWidget, UnfoldAdminTextInputWidget
 
 from collectors.access import Principal, permitted
-from collectors.admin import signed_in
+from collectors.admin import refusals, signed_in
 from collectors.admin.connections import CONNECTION_FIELDS, ConnectionForm
 from collectors.admin.forms import show_refusal
 from collectors.admin.pages.grants import grants_context
@@ -126,6 +126,7 @@ def register_page(model_admin: Any, request: HttpRequest) -> HttpResponse:
         try:
             return registered_page(model_admin, request, _register(request, form))
         except Refused as refusal:
+            refusals.record_refused(request, refusal)
             show_refusal(form, refusal)
     context = {
         **model_admin.admin_site.each_context(request),

@@ -14,9 +14,9 @@ from django.utils.translation import gettext as _
 from django.utils.translation import gettext_lazy
 from unfold.widgets import UnfoldAdminTextInputWidget
 
-from collectors.admin import signed_in
+from collectors.admin import refusals, signed_in
 from collectors.models import User
-from collectors.services import second_factors
+from collectors.services import logins, second_factors
 from collectors.services.errors import Refused, TooManyAttempts
 
 _OUTSIDE = "unfold/layouts/unauthenticated.html"
@@ -39,6 +39,7 @@ def second_factor_page(site: Any, request: HttpRequest) -> HttpResponse:
     if not isinstance(user, User) or not user.is_active or not user.is_staff:
         return HttpResponseRedirect(reverse("admin:login"))
     if "sign_out" in request.POST:
+        logins.record_ended(user=user, actor=signed_in.actor(request))
         logout(request)
         return HttpResponseRedirect(reverse("admin:login"))
     try:
@@ -60,6 +61,7 @@ def _ask(site: Any, request: HttpRequest, user: User) -> HttpResponse:
         if second_factors.check_code(user=user, code=form.cleaned_data["code"], actor=signed_in.actor(request)):
             request.session.cycle_key()
             request.session[second_factors.SESSION_KEY] = True
+            _record_login(request, user)
             return HttpResponseRedirect(_next(request))
         form.add_error("code", _("This code is not right, or was used already."))
     return _page(site, request, "ask", form=form)
@@ -67,23 +69,30 @@ def _ask(site: Any, request: HttpRequest, user: User) -> HttpResponse:
 
 def _set_up(site: Any, request: HttpRequest, user: User) -> HttpResponse:
     if "begin" in request.POST:
-        second_factors.begin(user=user)
+        second_factors.begin(user=user, actor=signed_in.actor(request))
         return HttpResponseRedirect(request.get_full_path())
     secret = second_factors.unconfirmed_secret(user=user)
     if secret is None:
         return _page(site, request, "begin")
     form = CodeForm(request.POST or None)
     if form.is_valid():
+        was_in = second_factors.is_satisfied(user, request.session)
         codes = second_factors.confirm(user=user, code=form.cleaned_data["code"], actor=signed_in.actor(request))
         if codes is not None:
             # All logins ended with it, but for this one.
             update_session_auth_hash(request, user)
             request.session[second_factors.SESSION_KEY] = True
+            if not was_in:
+                _record_login(request, user)
             return _page(site, request, "recovery_codes", codes="\n".join(codes), onward=_next(request))
         form.add_error("code", _("This code is not right. Is the clock of your device?"))
     address = second_factors.address_of(user=user, secret=secret)
     picture = segno.make(address, error="m").svg_data_uri(scale=5, light="white")
     return _page(site, request, "confirm", form=form, picture=picture, secret=secret)
+
+
+def _record_login(request: HttpRequest, user: User) -> None:
+    logins.record_opened(user=user, actor=signed_in.actor(request), way="console", second_factor=True)
 
 
 def _manage(site: Any, request: HttpRequest, user: User) -> HttpResponse:
@@ -100,6 +109,7 @@ def _manage(site: Any, request: HttpRequest, user: User) -> HttpResponse:
             try:
                 second_factors.disable(user=user, actor=actor)
             except Refused as refusal:
+                refusals.record_refused(request, refusal)
                 form.add_error(None, str(refusal))
             else:
                 update_session_auth_hash(request, user)

@@ -12,7 +12,7 @@ from django.utils.translation import gettext_lazy as _
 from unfold.widgets import UnfoldAdminIntegerFieldWidget, UnfoldAdminPasswordWidget, UnfoldAdminTextInputWidget
 
 from collectors.access import visible_to
-from collectors.admin import signed_in
+from collectors.admin import refusals, signed_in
 from collectors.admin.base import MAX_ID_DIGITS
 from collectors.admin.forms import show_refusal
 from collectors.domain import limits
@@ -86,6 +86,7 @@ def tokens_page(site: Any, request: HttpRequest) -> HttpResponse:
             )
             form = TokenForm()
         except Refused as refusal:
+            refusals.record_refused(request, refusal)
             show_refusal(form, refusal)
     context = {"title": gettext("API tokens"), "form": form, "created": created, "tokens": own.order_by("-pk")}
     return render(request, "admin/dbpower/tokens.html", {**site.each_context(request), **context})

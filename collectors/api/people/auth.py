@@ -2,7 +2,7 @@
 
 import contextlib
 from datetime import timedelta
-from typing import Any
+from typing import Any, Final
 
 from drf_spectacular.utils import OpenApiResponse, extend_schema
 from rest_framework import serializers
@@ -10,14 +10,23 @@ from rest_framework.exceptions import AuthenticationFailed
 from rest_framework.request import Request
 from rest_framework.response import Response
 from rest_framework.views import APIView
-from rest_framework_simplejwt.exceptions import InvalidToken, TokenError
+from rest_framework_simplejwt.exceptions import ExpiredTokenError, TokenError
 from rest_framework_simplejwt.settings import api_settings
 from rest_framework_simplejwt.tokens import AccessToken, RefreshToken, Token
 
-from collectors.api.authentication import SESSION_CLAIM, PeopleAuthentication, actor_of, open_session
+from collectors.api.authentication import (
+    SESSION_CLAIM,
+    PeopleAuthentication,
+    TokenRefused,
+    actor_of,
+    holder_of,
+    open_session,
+)
 from collectors.models import LoginSession
 from collectors.services import logins, second_factors
 from collectors.services.errors import SecondFactorNeeded
+
+_NOT_VALID: Final = "The token is not valid."
 
 
 class CredentialsSerializer(serializers.Serializer[Any]):
@@ -95,9 +104,13 @@ class RefreshView(OpenView):
         session = open_session(token)
         refresh_id = logins.new_refresh_id()
         if session is None or not logins.rotate(
-            session=session, presented=str(token["jti"]), replacement=refresh_id, lifetime=_lifetime()
+            session=session,
+            presented=str(token["jti"]),
+            replacement=refresh_id,
+            lifetime=_lifetime(),
+            actor=actor_of(request),
         ):
-            raise _not_valid()
+            raise _not_valid(token if session is None else None)
         return _no_store(_tokens(session, refresh_id))
 
 
@@ -115,7 +128,7 @@ class LogoutView(OpenView):
         session = _session_of(request, serializer.validated_data.get("refresh"))
         if session is None:
             raise _not_valid()
-        logins.end_login(session=session)
+        logins.end_login(session=session, actor=actor_of(request))
         return Response(status=204)
 
 
@@ -125,7 +138,7 @@ def _session_of(request: Request, refresh: str | None) -> LoginSession | None:
     raw = authentication.get_raw_token(header) if header else None
     if raw is not None:
         # An access token that has run out does not keep anybody from logging out with the refresh token.
-        with contextlib.suppress(InvalidToken):
+        with contextlib.suppress(TokenRefused):
             session = open_session(authentication.get_validated_token(raw))
             if session is not None:
                 return session
@@ -146,7 +159,7 @@ def _refresh_token(raw: str) -> Token:
     try:
         return RefreshToken(raw)  # type: ignore[arg-type]
     except TokenError as error:
-        raise _not_valid() from error
+        raise TokenRefused(_NOT_VALID, expired=isinstance(error, ExpiredTokenError)) from error
 
 
 def _lifetime() -> timedelta:
@@ -154,8 +167,8 @@ def _lifetime() -> timedelta:
     return lifetime
 
 
-def _not_valid() -> AuthenticationFailed:
-    return AuthenticationFailed("The token is not valid.", code="token_not_valid")
+def _not_valid(token: Token | None = None) -> TokenRefused:
+    return TokenRefused(_NOT_VALID, holder=holder_of(token) if token is not None else None)
 
 
 def _no_store(tokens: dict[str, str]) -> Response:

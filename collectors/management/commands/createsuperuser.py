@@ -24,6 +24,6 @@ class Command(createsuperuser.Command):
                     action="user.create",
                     row=user,
                     organization_id=None,
-                    after={"email": user.email, "is_superuser": True},
+                    after={"email": user.email, "name": user.name, "is_superuser": True},
                 )
         return said

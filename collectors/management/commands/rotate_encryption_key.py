@@ -4,6 +4,7 @@ from typing import Any
 
 from django.core.management import BaseCommand, CommandError
 
+from collectors.domain.actors import Actor
 from collectors.services import reencryption
 
 
@@ -17,16 +18,17 @@ class Command(BaseCommand):
 
     def handle(self, *args: Any, **options: Any) -> None:
         """Go through all collectors and say how far it is."""
-        progress = None
+        progress = reencryption.Progress(total=0)
         for progress in reencryption.reencrypt_all():
             self.stdout.write(
                 f"{progress.seen} of {progress.total} secrets seen, {progress.changed} re-encrypted, "
                 f"{progress.done} under the newest key already"
             )
+        reencryption.record_done(progress=progress, actor=Actor.system("manage.py rotate_encryption_key"))
         problems = []
-        if progress is not None and progress.unreadable:
+        if progress.unreadable:
             problems.append(f"No key opens what is stored of: {', '.join(progress.unreadable)}.")
-        if progress is not None and progress.foreign:
+        if progress.foreign:
             problems.append(f"What is stored there belongs to another row: {', '.join(progress.foreign)}.")
         if problems:
             raise CommandError(" ".join(problems))
