@@ -1,5 +1,6 @@
 """Collectors: registered, changed, given new keys, removed."""
 
+from collections.abc import Sequence
 from datetime import timedelta
 from typing import Any, NamedTuple
 
@@ -15,7 +16,7 @@ from collectors.domain.commands import CommandType
 from collectors.domain.liveness import Cause, Status
 from collectors.domain.sources import Engine
 from collectors.models import Collector, Command, Heartbeat, MonitoredDatabase, StatusChange, Team
-from collectors.services import audit, configs
+from collectors.services import audit, configs, labels
 from collectors.services.errors import Refused
 
 
@@ -36,6 +37,8 @@ def register_collector(
     actor: Actor,
     database: MonitoredDatabase | None = None,
     collection_interval_minutes: int = limits.COLLECTION_INTERVAL_MINUTES,
+    region: str = "",
+    tags: Sequence[str] = (),
 ) -> Registered:
     """Register a collector for a database of the team, or for a new one of the same name.
 
@@ -48,6 +51,8 @@ def register_collector(
         actor=actor,
         database=database,
         collection_interval_minutes=collection_interval_minutes,
+        region=region,
+        tags=tags,
     )
     api_key = collector.generate_api_key()
     collector.config = configs.encrypt(collector_id=collector.pk, config=config)
@@ -65,13 +70,13 @@ def create_collector(
     actor: Actor,
     database: MonitoredDatabase | None = None,
     collection_interval_minutes: int = limits.COLLECTION_INTERVAL_MINUTES,
+    region: str = "",
+    tags: Sequence[str] = (),
 ) -> Collector:
     """Create a collector that has neither a key nor a connection yet. Raises `Refused` as `register_collector` does."""
-    if database is None:
-        database = MonitoredDatabase.objects.create(
-            organization_id=team.organization_id, team=team, name=name, type=engine
-        )
-    elif database.team_id != team.pk or database.type != engine:
+    place, words = labels.written(region=region, tags=tags)
+    database = database or _new_database(team, name, engine)
+    if database.team_id != team.pk or database.type != engine:
         message = _("The database belongs to another team or is of another type.")
         raise Refused(message, code="invalid", errors={"database_id": [message]})
     collector = Collector.objects.create(
@@ -81,16 +86,29 @@ def create_collector(
         name=name,
         type=engine,
         collection_interval_minutes=collection_interval_minutes,
+        region=place or "",
     )
+    labels.replace_tags(collector=collector, tags=words or [])
     _start_history(collector)
     audit.record(
         actor=actor,
         action="collector.register",
         row=collector,
         organization_id=team.organization_id,
-        after={"name": name, "type": engine, "team_id": team.pk, "database_id": database.pk},
+        after={
+            "name": name,
+            "type": engine,
+            "team_id": team.pk,
+            "database_id": database.pk,
+            **({"region": place} if place else {}),
+            **({"tags": words} if words else {}),
+        },
     )
     return collector
+
+
+def _new_database(team: Team, name: str, engine: Engine) -> MonitoredDatabase:
+    return MonitoredDatabase.objects.create(organization_id=team.organization_id, team=team, name=name, type=engine)
 
 
 def _start_history(collector: Collector) -> None:
@@ -112,19 +130,20 @@ def change_collector(
     name: str | None = None,
     collection_interval_minutes: int | None = None,
     config: dict[str, Any] | None = None,
+    region: str | None = None,
+    tags: Sequence[str] | None = None,
 ) -> Command | None:
     """Change what is given. A changed configuration gets a version and a command that brings it to the agent, returned.
 
     A `config` without a password keeps the stored one, unless it leads to another server.
     """
+    region, tags = labels.written(region=region, tags=tags)
     locked = Collector.objects.select_for_update().get(pk=collector.pk)
-    changes: dict[str, Any] = {}
-    if name is not None and name != locked.name:
-        changes["name"] = name
-    if collection_interval_minutes is not None and collection_interval_minutes != locked.collection_interval_minutes:
-        changes["collection_interval_minutes"] = collection_interval_minutes
+    changes = _changed(locked, name=name, collection_interval_minutes=collection_interval_minutes, region=region)
     before = {field: getattr(locked, field) for field in changes}
     after = dict(changes)
+    if tags is not None and (present := labels.replace_tags(collector=locked, tags=tags)) != tags:
+        before["tags"], after["tags"] = present, tags
     command = None
     if config is not None:
         stored = _stored_config(locked)
@@ -137,6 +156,7 @@ def change_collector(
         command = _announce_config(locked, actor)
     if changes:
         Collector.objects.filter(pk=locked.pk).update(**changes)
+    if after:
         audit.record(
             actor=actor,
             action="collector.change",
@@ -147,6 +167,11 @@ def change_collector(
         )
     collector.refresh_from_db()
     return command
+
+
+def _changed(locked: Collector, **wanted: Any) -> dict[str, Any]:
+    """Return the members that are given and differ from what is stored."""
+    return {member: value for member, value in wanted.items() if value not in (None, getattr(locked, member))}
 
 
 def _same_place(stored: dict[str, Any], wanted: dict[str, Any]) -> bool:
