@@ -60,6 +60,12 @@ class Column:
     shown: bool = True
     numeric: bool = False
 
+    @property
+    def opening(self) -> SafeString:
+        """The tag that begins each of its cells."""
+        kind = format_html(' class="{}"', "num") if self.numeric else ""
+        return format_html('<td data-cell="{}" data-label="{}"{}>', self.name, self.title, kind)
+
 
 _PLACE: Final = format_html('<span class="material-symbols-outlined" aria-hidden="true">{}</span>', "location_on")
 

@@ -2,10 +2,11 @@
 
 from collections.abc import Iterator
 from datetime import timedelta
+from functools import cached_property
 from typing import Any, Final
 
 from django.contrib.admin import SimpleListFilter
-from django.db.models import Model, Q, QuerySet
+from django.db.models import Exists, Model, OuterRef, Q, QuerySet
 from django.http import HttpRequest
 from django.utils import timezone
 from django.utils.functional import Promise
@@ -17,7 +18,7 @@ from collectors.domain import limits
 from collectors.domain.leases import HaRole
 from collectors.domain.liveness import Status
 from collectors.domain.sources import Engine
-from collectors.models import Collector, CollectorTag, ControlPlane, Heartbeat, Organization, Team
+from collectors.models import Collector, CollectorTag, ControlPlane, Heartbeat, Lease, Organization, Team
 
 Options = tuple[tuple[str, str | Promise], ...]
 LATE: Final = "LATE"
@@ -39,6 +40,11 @@ class CollectorListFilter(SimpleListFilter):
     def lookups(self, request: HttpRequest, model_admin: Any) -> list[Any]:  # noqa: ARG002
         """Return the fixed options."""
         return list(self.options)
+
+    @property
+    def offered(self) -> list[Any]:
+        """What the panel offers, read when it is drawn and not when rows are asked for again."""
+        return self.lookup_choices
 
     def has_output(self) -> bool:
         """Be there even where nothing can be chosen now: an address may name it."""
@@ -89,14 +95,15 @@ class _RowFilter(CollectorListFilter):
         """Return what may be chosen."""
         return visible_to(self.table._default_manager.all(), signed_in.principal(self.request))
 
-    def lookups(self, request: HttpRequest, model_admin: Any) -> list[Any]:  # noqa: ARG002
-        """Return the first few rows by name, for whoever cannot type to find others."""
+    @cached_property
+    def offered(self) -> list[Any]:
+        """The first few rows by name; typing finds others."""
         return [(str(row.pk), str(row)) for row in self.rows().order_by("name")[: limits.MAX_CHOICES]]
 
     def said(self) -> str:
         """Return the name of the row, if it may be seen."""
         value = self.value() or ""
-        known = dict(self.lookup_choices).get(value)
+        known = dict(self.offered).get(value)
         row = self.rows().filter(pk=int(value)).first() if known is None and _is_id(value) else None
         return str(known or row or value)
 
@@ -187,8 +194,14 @@ class RoleFilter(CollectorListFilter):
     def narrowed(self, rows: Any, value: str) -> QuerySet[Any]:
         """Return those of the role."""
         if value == HaRole.ACTIVE:
-            return rows.active()  # type: ignore[no-any-return]
-        return rows.standing_by() if value == HaRole.STANDBY else rows.none()  # type: ignore[no-any-return]
+            return rows.filter(lease__isnull=False)  # type: ignore[no-any-return]
+        if value != HaRole.STANDBY:
+            return rows.none()  # type: ignore[no-any-return]
+        # Asked in this way PostgreSQL knows how few they are. Straight from the database's number to its lease: the database
+        # itself says nothing here.
+        reading = Exists(Lease.objects.filter(holder_id=OuterRef("pk")))
+        read = Exists(Lease.objects.filter(database_id=OuterRef("database_id"), holder__isnull=False))
+        return rows.filter(~reading, read)  # type: ignore[no-any-return]
 
 
 class ErrorsFilter(CollectorListFilter):

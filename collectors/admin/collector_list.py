@@ -167,11 +167,13 @@ class CollectorList(ChangeList):
     def rows(self) -> SafeString:
         """The rows as they stand in the table, and as they are asked for again."""
         actions = self._row_actions()
+        # Made once for all rows: the same words would be translated hundreds of times.
+        openings = [(column.cell, column.opening) for column in self.columns]
         shown = [
             {
                 "pk": listed.row.pk,
                 "name": listed.row.name,
-                "cells": [(column, column.cell(listed)) for column in self.columns],
+                "cells": [(opening, cell(listed)) for cell, opening in openings],
                 "actions": [action.button for action, may in actions if action.offered(listed.row) and may(listed.row)],
             }
             for listed in self.listed
@@ -230,7 +232,7 @@ class CollectorList(ChangeList):
     @property
     def panel(self) -> list[Any]:
         """The filters to choose from: of a single row there is nothing to choose."""
-        return [spec for spec in self._specs if not spec.is_row or spec.value() or len(spec.lookup_choices) > 1]
+        return [spec for spec in self._specs if not spec.is_row or spec.value() or len(spec.offered) > 1]
 
     @property
     def kept(self) -> list[tuple[str, str]]:

@@ -1,13 +1,27 @@
 """Region and tags as fields of a form, completed with what the organization uses already."""
 
-from typing import Any
+from typing import Any, Final
 
 from django import forms
 from django.core.exceptions import ValidationError
+from django.urls import reverse_lazy
 from django.utils.translation import gettext_lazy as _
 from unfold.widgets import UnfoldAdminTextInputWidget
 
 from collectors.domain import labels, limits
+
+_CHOICES: Final = reverse_lazy("admin:collectors_collector_choices")
+
+
+class CompletedInput(UnfoldAdminTextInputWidget):
+    """A line of text that is completed with what the filters of the list know."""
+
+    class Media:
+        js = ("collectors/completions.js",)
+
+    def __init__(self, of: str, *, several: bool = False) -> None:
+        attrs: dict[str, Any] = {"autocomplete": "off", "data-dbpower-complete": of, "data-dbpower-choices": _CHOICES}
+        super().__init__(attrs={**attrs, **({"data-dbpower-several": "1"} if several else {})})
 
 
 class TagsField(forms.CharField):
@@ -18,9 +32,7 @@ class TagsField(forms.CharField):
             label=_("Tags"),
             required=False,
             max_length=(limits.MAX_LABEL_CHARACTERS + 2) * limits.MAX_TAGS,
-            widget=UnfoldAdminTextInputWidget(
-                attrs={"autocomplete": "off", "data-dbpower-complete": "tag", "data-dbpower-several": "1"}
-            ),
+            widget=CompletedInput("tag", several=True),
             help_text=_("Words to find the collector by, separated by commas, as in: production, billing."),
             **kwargs,
         )
@@ -41,7 +53,7 @@ class RegionField(forms.CharField):
             label=_("Region"),
             required=False,
             max_length=limits.MAX_LABEL_CHARACTERS,
-            widget=UnfoldAdminTextInputWidget(attrs={"autocomplete": "off", "data-dbpower-complete": "region"}),
+            widget=CompletedInput("region"),
             help_text=_("Where it stands, in your own words, as in: eu-west-1."),
             **kwargs,
         )

@@ -58,14 +58,6 @@ class CollectorQuerySet(models.QuerySet["Collector"]):
             return self.none()
         return self.filter(heartbeat__status__in=liveness.SWEPT, heartbeat__last_heartbeat__lt=limit)
 
-    def active(self) -> Self:
-        """Return those that read their database."""
-        return self.filter(lease__isnull=False)
-
-    def standing_by(self) -> Self:
-        """Return those whose database another one reads."""
-        return self.filter(lease__isnull=True, database__lease__holder__isnull=False)
-
     def stale(self, *, now: datetime) -> Self:
         """Return those whose data ought to be newer; one that stands by has none to show."""
         reading = models.Q(lease__isnull=False) | models.Q(database__lease__holder__isnull=True)
@@ -121,7 +113,7 @@ class Collector(models.Model):
             # The list in its own order: of everything, and of one organization.
             models.Index(fields=["name", "id"], name="collectors_by_name"),
             models.Index(fields=["organization", "name", "id"], name="collectors_of_organization"),
-            models.Index(fields=["organization", "region"], name="collectors_by_region"),
+            models.Index(fields=["region", "name", "id"], name="collectors_by_region"),
         ]
 
     def __str__(self) -> str:

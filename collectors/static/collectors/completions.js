@@ -3,10 +3,9 @@
 // <input data-dbpower-narrows="id of a select" data-dbpower-of="team">.
 "use strict";
 
-(() => {
-  const form = document.querySelector("[data-choices]");
-  const address = form ? form.dataset.choices : document.body.dataset.choices;
-  const source = () => address || document.querySelector("[data-dbpower-choices]")?.dataset.dbpowerChoices;
+document.addEventListener("DOMContentLoaded", () => {
+  const list = document.querySelector("[data-choices]");
+  const source = () => list?.dataset.choices || document.querySelector("[data-dbpower-choices]")?.dataset.dbpowerChoices;
 
   async function found(of, term) {
     const url = new URL(source(), window.location.href);
@@ -72,4 +71,4 @@
       }),
     );
   });
-})();
+});
