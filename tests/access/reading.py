@@ -132,11 +132,8 @@ class Reader:
         if kind == "collector":
             self.read_collectors(rows)
         # Django leaves a filter out where there is nothing to choose from; a foreign choice is like an absent one even so.
-        filtered = RELATED & {
-            spec.field if isinstance(spec, type) else spec[0]
-            for spec in table.list_filter
-            if hasattr(spec, "field") or isinstance(spec, tuple)
-        }
+        named = {getattr(spec, "field", "") if isinstance(spec, type) else spec[0] for spec in table.list_filter}
+        filtered = RELATED & named
         for name in self.some(filtered, 1):
             for value in self.some([row.values[f"{name}_id"] or ABSENT for row in self.census.rows[kind]], 1):
                 narrowed = {row.pk for row in rows if row.values[f"{name}_id"] == value}
