@@ -12,10 +12,10 @@ from django.utils.safestring import SafeString
 from django.utils.translation import gettext as _
 from django.utils.translation import gettext_lazy
 
-from collectors.admin.display import NOTHING, ROLE_COLOURS, SOURCE_COLOURS, SOURCE_WORDS, STATUS_COLOURS, ago
+from collectors.admin.display import NOTHING, ROLE_COLOURS, SOURCE_COLOURS, SOURCE_WORDS, STATUS_COLOURS, ago, number
 from collectors.domain.commands import CommandState
 from collectors.domain.liveness import Status
-from collectors.models import Collector, Command
+from collectors.models import Collector, Command, labels
 
 # Beside its word each status has a sign of its own, for whoever does not tell the colours apart.
 STATUS_SIGNS: Final = {
@@ -119,11 +119,12 @@ def _status(listed: Listed) -> SafeString:
         shown += _doing(_("rotate key"), "…", _("asked"), "info")
     if listed.command is not None:
         sign, state, colour = _ASKED[listed.command.state]
-        shown += _doing(listed.command.command, sign, str(state), colour)
+        command = labels.label_of(labels.COMMANDS, listed.command.command)
+        shown += _doing(command, sign, str(state), colour)
     return format_html('<span class="dbpower-statuses">{}</span>', shown)
 
 
-def _doing(what: str, sign: str, word: str, colour: str) -> SafeString:
+def _doing(what: Any, sign: str, word: str, colour: str) -> SafeString:
     """Return what was asked of the collector, and how far it got."""
     return format_html(
         '<span class="dbpower-doing dbpower-{}">{} <span aria-hidden="true">{}</span> {}</span>',
@@ -134,10 +135,17 @@ def _doing(what: str, sign: str, word: str, colour: str) -> SafeString:
     )
 
 
-def _label(word: str | None, colours: dict[str, str]) -> SafeString | str:
-    if word is None:
+def _label(said: tuple[str, Any] | None, colours: dict[str, str]) -> SafeString | str:
+    """Return a word as a label; its colour goes by the first of the two."""
+    if said is None:
         return NOTHING
-    return format_html('<span class="dbpower-label dbpower-{}">{}</span>', colours.get(word, "default"), word)
+    value, word = said
+    return format_html('<span class="dbpower-label dbpower-{}">{}</span>', colours.get(value, "default"), word)
+
+
+def _role(listed: Listed) -> SafeString | str:
+    role = listed.row.ha_role
+    return _label(None if role is None else (role, labels.label_of(labels.HA_ROLES, role)), ROLE_COLOURS)
 
 
 def _data(listed: Listed) -> SafeString | str:
@@ -164,13 +172,13 @@ def _per_minute(listed: Listed) -> SafeString | str:
         '<span title="{}">{}</span>',
         _("Average from %(since)s to %(until)s UTC")
         % {"since": f"{rate.since:%H:%M}", "until": f"{rate.collected_at:%H:%M}"},
-        f"{listed.per_minute:,.{decimals}f}",
+        number(listed.per_minute, decimals),
     )
 
 
 def _errors(listed: Listed) -> SafeString:
     heartbeat = listed.row.heartbeat
-    count = f"{heartbeat.errors_count:,}"
+    count = number(heartbeat.errors_count)
     if not heartbeat.errors_count:
         return format_html('<span class="dbpower-faint">{}</span>', count)
     return format_html('<span title="{}">{}</span>', heartbeat.last_error[:500], count)
@@ -184,7 +192,7 @@ def _online(listed: Listed) -> SafeString:
 COLUMNS: Final = (
     Column("name", gettext_lazy("Name"), _name, ("name",)),
     Column("status", gettext_lazy("Status"), _status, ("heartbeat__status",)),
-    Column("role", gettext_lazy("Role"), lambda at: _label(at.row.ha_role, ROLE_COLOURS)),
+    Column("role", gettext_lazy("Role"), _role),
     Column(
         "heartbeat",
         gettext_lazy("Last heartbeat"),
@@ -215,7 +223,7 @@ COLUMNS: Final = (
     Column(
         "queries",
         gettext_lazy("Queries"),
-        lambda at: f"{at.row.heartbeat.queries_collected:,}",
+        lambda at: number(at.row.heartbeat.queries_collected),
         ("heartbeat__queries_collected",),
         shown=False,
         numeric=True,

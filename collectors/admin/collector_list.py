@@ -24,6 +24,7 @@ from collectors.access import visible_to
 from collectors.admin import collector_columns, signed_in
 from collectors.admin.actions import MAX_ROWS, ScopedAction
 from collectors.admin.collector_columns import BY_NAME, COLUMNS, Column, Listed
+from collectors.admin.display import UNITS, number
 from collectors.domain import commands, limits
 from collectors.models import Command, ControlPlane, ListColumns, SavedFilter
 from collectors.services import query_rates
@@ -272,7 +273,7 @@ class CollectorList(ChangeList):
     @property
     def how_many(self) -> str:
         """How many rows there are."""
-        return f"{self.result_count:,}+" if self.has_more else f"{self.result_count:,}"
+        return number(self.result_count) + ("+" if self.has_more else "")
 
     @property
     def too_many(self) -> bool:
@@ -300,7 +301,7 @@ class CollectorList(ChangeList):
         }
 
     @property
-    def words(self) -> dict[str, str]:
+    def words(self) -> dict[str, Any]:
         """What the page's script says."""
         return {
             "live": _("Live"),
@@ -311,7 +312,9 @@ class CollectorList(ChangeList):
             "resume": _("Resume"),
             "retry": _("Try now"),
             "signin": _("Sign in"),
-            "ago": _("{age} ago"),
+            # As `display.ago` says it.
+            "ago": _("%(age)s ago") % {"age": "{age}"},
+            "units": [[size, str(unit)] for size, unit in UNITS],
             "chosen": _("{count} chosen"),
             "gone": _("No longer in this list"),
             "undo": _("Undo: start again"),

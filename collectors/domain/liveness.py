@@ -18,10 +18,11 @@ class Status(StrEnum):
 
 # STOPPED is absent on purpose: it says what an operator wanted and stays true while the host is down.
 SWEPT: Final = (Status.STARTING, Status.ONLINE, Status.ERROR)
-_LATE_HEARTBEATS: Final = 2.5
 
 # Heartbeats that may be missing before a collector counts as late.
 LATE_AFTER: Final = 2
+# The others are waited for otherwise, or have said all there is to say.
+MAY_BE_LATE: Final = (Status.ONLINE, Status.ERROR)
 
 
 class Cause(StrEnum):
@@ -71,33 +72,6 @@ def settled_statuses(beat_has_error: bool, reported_auto_collect: bool | None) -
     if reported_auto_collect is None:
         return alive, Status.STOPPED
     return (alive,) if reported_auto_collect else (Status.STOPPED,)
-
-
-def late_after(heartbeat: timedelta) -> timedelta:
-    """Return the age of the last heartbeat from which on a collector counts as late: more than two were missed.
-
-    Half a heartbeat more than two allows for the way a heartbeat takes and for the jitter of agents.
-    """
-    return heartbeat * _LATE_HEARTBEATS
-
-
-def is_late(
-    last_heartbeat: datetime | None,
-    *,
-    status: Status,
-    now: datetime,
-    accepting_since: datetime | None,
-    heartbeat: timedelta,
-) -> bool:
-    """Tell whether the collector is overdue without being OFFLINE yet: something to look at before it becomes an alarm.
-
-    Whoever was never heard is not late but STARTING; STOPPED and OFFLINE have said all there is to say. As with the deadline,
-    nobody is late for what could not be heard during an outage of the control plane.
-    """
-    if last_heartbeat is None or status not in SWEPT:
-        return False
-    since = max(last_heartbeat, accepting_since) if accepting_since else last_heartbeat
-    return now - since > late_after(heartbeat)
 
 
 def is_online(

@@ -2,6 +2,7 @@
 
 from collectors.models.audit import AuditChain, AuditEntry
 from collectors.models.buckets import Bucket, Cost, DirtyDay, DirtyHour, Latency
+from collectors.models.collector_tags import CollectorTag
 from collectors.models.collectors import Collector
 from collectors.models.commands import Command
 from collectors.models.completeness import Gap
@@ -11,7 +12,6 @@ from collectors.models.enrolments import Enrolment, EnrolmentToken
 from collectors.models.fingerprints import Fingerprint
 from collectors.models.heartbeats import Heartbeat
 from collectors.models.invitations import Invitation
-from collectors.models.collector_tags import CollectorTag
 from collectors.models.leases import Lease
 from collectors.models.ledger_audits import LedgerAudit
 from collectors.models.list_views import ListColumns, SavedFilter

@@ -52,11 +52,11 @@ class CollectorQuerySet(models.QuerySet["Collector"]):
     """Questions asked of collectors by what their heartbeats say. Nothing of that has an index: each reads the rows once."""
 
     def late(self, *, now: datetime, accepting_since: datetime | None) -> Self:
-        """Return those that are overdue and not OFFLINE yet (`liveness.is_late`)."""
-        limit = now - liveness.late_after(timedelta(seconds=settings.DBPOWER_HEARTBEAT_SECONDS))
-        if accepting_since is not None and accepting_since >= limit:
+        """Return those that are overdue and not OFFLINE yet (`liveness.late_before`)."""
+        cutoff = _late_before(now, accepting_since)
+        if cutoff is None:
             return self.none()
-        return self.filter(heartbeat__status__in=liveness.SWEPT, heartbeat__last_heartbeat__lt=limit)
+        return self.filter(heartbeat__status__in=liveness.MAY_BE_LATE, heartbeat__last_heartbeat__lt=cutoff)
 
     def stale(self, *, now: datetime) -> Self:
         """Return those whose data ought to be newer; one that stands by has none to show."""
@@ -167,13 +167,10 @@ class Collector(models.Model):
 
     def is_late(self, *, now: datetime, accepting_since: datetime | None) -> bool:
         """Tell whether the collector is overdue and not OFFLINE yet."""
-        return liveness.is_late(
-            self.heartbeat.last_heartbeat,
-            status=liveness.Status(self.heartbeat.status),
-            now=now,
-            accepting_since=accepting_since,
-            heartbeat=timedelta(seconds=settings.DBPOWER_HEARTBEAT_SECONDS),
-        )
+        cutoff, last = _late_before(now, accepting_since), self.heartbeat.last_heartbeat
+        if cutoff is None or last is None or self.heartbeat.status not in liveness.MAY_BE_LATE:
+            return False
+        return last < cutoff
 
     def is_online(self, *, now: datetime | None = None, accepting_since: datetime | None = None) -> bool:
         """Tell whether the collector was heard from within its deadline.
@@ -191,3 +188,8 @@ class Collector(models.Model):
             accepting_since=accepting_since,
             offline_after=timedelta(seconds=settings.DBPOWER_OFFLINE_AFTER_SECONDS),
         )
+
+
+def _late_before(now: datetime, accepting_since: datetime | None) -> datetime | None:
+    heartbeat = timedelta(seconds=settings.DBPOWER_HEARTBEAT_SECONDS)
+    return liveness.late_before(now=now, accepting_since=accepting_since, heartbeat=heartbeat)

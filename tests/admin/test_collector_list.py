@@ -128,7 +128,7 @@ def test_lists_cost_the_same_however_many_rows_there_are(cast: Cast, visit: Visi
 def test_a_collector_is_late_before_it_is_offline(cast: Cast, visit: Visit) -> None:
     ControlPlane.objects.update(accepting_since=OLD)
     client = visit(cast.bob)
-    for age, late in ((70, False), (80, True)):
+    for age, late in ((55, False), (65, True)):
         heard(cast.collector, last_heartbeat=timezone.now() - timedelta(seconds=age))
         assert ("late" in cell(client, cast.collector, "status")) is late
         assert (names(client, heartbeat__status__exact="LATE") == ["shop-mysql"]) is late

@@ -5,7 +5,7 @@ from itertools import product
 
 import pytest
 
-from collectors.domain.liveness import SWEPT, Beat, Status, after_heartbeat, is_late, is_online, settled_statuses
+from collectors.domain.liveness import SWEPT, Beat, Status, after_heartbeat, is_online, settled_statuses
 
 STARTING, ONLINE, ERROR, STOPPED, OFFLINE = Status.STARTING, Status.ONLINE, Status.ERROR, Status.STOPPED, Status.OFFLINE
 NOW = datetime(2026, 1, 1, 12, tzinfo=UTC)
@@ -105,30 +105,3 @@ def test_an_outage_of_ours_does_not_bring_back_who_was_silent_before_it(status: 
     long_ago, just_now = NOW - timedelta(hours=2), NOW - timedelta(seconds=1)
     assert not is_online(long_ago, status=status, now=NOW, accepting_since=just_now, offline_after=DEADLINE)
     assert is_online(just_now, status=status, now=NOW, accepting_since=just_now, offline_after=DEADLINE)
-
-
-@pytest.mark.parametrize(
-    ("age", "status", "accepting_age", "late"),
-    [
-        (75, Status.ONLINE, 999, False),
-        (76, Status.ONLINE, 999, True),
-        (76, Status.ERROR, 999, True),
-        (76, Status.STARTING, 999, True),
-        (76, Status.STOPPED, 999, False),
-        (9999, Status.OFFLINE, 999, False),
-        (76, Status.ONLINE, 75, False),
-        (76, Status.ONLINE, 76, True),
-        (76, Status.ONLINE, None, True),
-        (None, Status.STARTING, None, False),
-    ],
-)
-def test_late_is_who_missed_more_than_two_heartbeats(
-    age: int | None, status: Status, accepting_age: int | None, late: bool
-) -> None:
-    def ago(seconds: int | None) -> datetime | None:
-        return None if seconds is None else NOW - timedelta(seconds=seconds)
-
-    found = is_late(
-        ago(age), status=status, now=NOW, accepting_since=ago(accepting_age), heartbeat=timedelta(seconds=30)
-    )
-    assert found is late

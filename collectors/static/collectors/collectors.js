@@ -20,7 +20,7 @@
 
   // -- Ages tick by themselves -------------------------------------------------------------------------------------------
 
-  const UNITS = [[86400, "d"], [3600, "h"], [60, "min"], [1, "s"]];
+  const UNITS = words.units;
   function duration(seconds) {
     for (let place = 0; place < UNITS.length; place += 1) {
       const [size, unit] = UNITS[place];
@@ -31,7 +31,7 @@
       const rest = Math.floor((seconds % size) / smaller);
       return rest ? `${count} ${unit} ${rest} ${smallerUnit}` : `${count} ${unit}`;
     }
-    return "0 s";
+    return `0 ${UNITS[UNITS.length - 1][1]}`;
   }
 
   // This machine's clock may be wrong: ages are counted from what the page's own answers said the time was.
