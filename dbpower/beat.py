@@ -22,6 +22,11 @@ def schedule(sweep_seconds: int) -> dict[str, dict[str, Any]]:
             "schedule": timedelta(minutes=5),
             "options": {"expires": 250},
         },
+        "measure-rates": {
+            "task": "collectors.tasks.measure_rates",
+            "schedule": timedelta(minutes=1),
+            "options": {"expires": 50},
+        },
         "seal-audit": {
             "task": "collectors.tasks.seal_audit",
             "schedule": timedelta(minutes=1),

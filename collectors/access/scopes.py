@@ -11,6 +11,7 @@ from collectors.models import (
     AuditEntry,
     Bucket,
     Collector,
+    CollectorTag,
     Command,
     Cost,
     EnrolmentToken,
@@ -21,10 +22,13 @@ from collectors.models import (
     Latency,
     Lease,
     LedgerAudit,
+    ListColumns,
     Membership,
     MonitoredDatabase,
     Organization,
     PersonalToken,
+    QueryRate,
+    SavedFilter,
     SlowQuery,
     Statement,
     StatusChange,
@@ -54,6 +58,8 @@ _SCOPES: Final[dict[type[Model], Scope]] = {
     User: Scope(Permission.USER_VIEW, "memberships__organization_id", "memberships__team_id"),
     MonitoredDatabase: Scope(Permission.DATABASE_VIEW, "organization_id", "team_id"),
     Collector: Scope(Permission.COLLECTOR_VIEW, "organization_id", "team_id"),
+    CollectorTag: Scope(Permission.COLLECTOR_VIEW, "organization_id", "collector__team_id"),
+    QueryRate: Scope(Permission.COLLECTOR_VIEW, "organization_id", "collector__team_id"),
     Heartbeat: Scope(Permission.COLLECTOR_VIEW, "organization_id", "collector__team_id"),
     Lease: Scope(Permission.COLLECTOR_VIEW, "organization_id", "database__team_id"),
     EnrolmentToken: Scope(Permission.COLLECTOR_VIEW, "organization_id", "team_id"),
@@ -70,7 +76,11 @@ _SCOPES: Final[dict[type[Model], Scope]] = {
     AuditEntry: Scope(Permission.AUDIT_VIEW, "organization_id"),
 }
 # Everybody sees their own rows of these and no others, SUPER_ADMIN too.
-_OWN: Final[dict[type[Model], Permission]] = {PersonalToken: Permission.ACCOUNT_OWN}
+_OWN: Final[dict[type[Model], Permission]] = {
+    PersonalToken: Permission.ACCOUNT_OWN,
+    SavedFilter: Permission.ACCOUNT_OWN,
+    ListColumns: Permission.ACCOUNT_OWN,
+}
 # Lookups over many rows would list a row once for each.
 _MANY: Final = (User, Fingerprint)
 

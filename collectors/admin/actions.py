@@ -10,8 +10,11 @@ from functools import update_wrapper
 from typing import Any, Final
 
 from django.contrib import messages
+from django.contrib.admin.helpers import ACTION_CHECKBOX_NAME
 from django.db.models import Model, QuerySet
 from django.http import HttpRequest, HttpResponse, HttpResponseNotAllowed
+from django.shortcuts import render
+from django.utils.functional import Promise
 from django.utils.translation import gettext as _
 from django.utils.translation import ngettext
 
@@ -23,6 +26,11 @@ from collectors.services.errors import Refused
 # One request works through this many rows, each in a transaction of its own.
 MAX_ROWS: Final = 500
 _REFUSALS_SHOWN: Final = 5
+# A form sends this to be asked first.
+ASK: Final = "ask"
+_ROWS_NAMED: Final = 30
+# What the form that is confirmed sends again.
+_SENT_AGAIN: Final = ("action", "index", "list")
 
 
 @dataclass(frozen=True)
@@ -56,6 +64,8 @@ class ScopedAction:
         done: Any,
         page: str,
         offered: Callable[[Any], bool],
+        asks: str | Promise,
+        undone_by: str,
     ) -> None:
         self.method = method
         self.permission = permission
@@ -63,6 +73,8 @@ class ScopedAction:
         self.done = done
         self.page = page
         self.offered = offered
+        self.asks = asks
+        self.undone_by = undone_by
         # Django reads these two to list the action.
         self.short_description = button.label
         self.__name__ = button.name
@@ -90,12 +102,16 @@ class ScopedAction:
                 left_out,
             )
             messages.warning(request, text % {"count": left_out})
+        if rows and self.asks and ASK in request.POST:
+            return confirm_page(model_admin, request, self, rows)
         outcomes = self._run(model_admin, request, rows)
         if outcomes and self.page:
             response: HttpResponse = getattr(model_admin, self.page)(request, outcomes)
             return response
         if outcomes:
             messages.success(request, self.done.format(names=_named(outcomes), count=len(outcomes)))
+        if outcomes and self.undone_by:
+            model_admin.offer_undo(request, self.undone_by, [outcome.row for outcome in outcomes])
         return None
 
     def _run(self, model_admin: Any, request: HttpRequest, rows: Iterable[Model]) -> list[Outcome]:
@@ -125,18 +141,53 @@ def scoped_action(
     page: str = "",
     variant: str = "default",
     offered: Callable[[Any], bool] = lambda _row: True,
+    asks: str | Promise = "",
+    undone_by: str = "",
 ) -> Callable[[Callable[..., Any]], ScopedAction]:
     """Make an action of a method on one row.
 
     `done` is the message afterwards, with `{names}` and `{count}`; or `page` names a method that answers with a page made
     of the outcomes. `offered` tells whether the button makes sense on a row's page; it guards nothing.
+
+    `asks` says what will happen: a form that sends ASK is answered with it first, and with the same form without ASK. It is
+    a courtesy, no guard. `undone_by` names the action that the list offers afterwards.
     """
 
     def decorate(method: Callable[..., Any]) -> ScopedAction:
         button = ActionButton(name=method.__name__, label=label, icon=icon, variant=variant)
-        return ScopedAction(method, permission=permission, button=button, done=done, page=page, offered=offered)
+        return ScopedAction(
+            method,
+            permission=permission,
+            button=button,
+            done=done,
+            page=page,
+            offered=offered,
+            asks=asks,
+            undone_by=undone_by,
+        )
 
     return decorate
+
+
+def confirm_page(model_admin: Any, request: HttpRequest, action: ScopedAction, rows: list[Any]) -> HttpResponse:
+    """Say what will happen to which rows, and let it be confirmed. What is confirmed is done to these rows and no others."""
+    again = [(name, request.POST[name]) for name in _SENT_AGAIN if name in request.POST]
+    if "action" in request.POST:
+        again += [(ACTION_CHECKBOX_NAME, row.pk) for row in rows]
+    context = {
+        **model_admin.admin_site.each_context(request),
+        "title": action.button.label,
+        "opts": model_admin.opts,
+        # Not the action itself, which a template would call.
+        "button": action.button,
+        "asks": action.asks,
+        "named": rows[:_ROWS_NAMED],
+        "more": max(0, len(rows) - _ROWS_NAMED),
+        "count": len(rows),
+        "again": again,
+        "back": request.POST.get("list", ""),
+    }
+    return render(request, "admin/dbpower/confirm.html", context)
 
 
 def _named(outcomes: list[Outcome]) -> str:

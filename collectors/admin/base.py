@@ -11,7 +11,7 @@ from django.contrib.admin.widgets import RelatedFieldWidgetWrapper
 from django.core.exceptions import PermissionDenied
 from django.db import DataError, IntegrityError
 from django.db.models import Field, ForeignKey, Model, QuerySet
-from django.http import Http404, HttpRequest, HttpResponse, HttpResponseNotAllowed, HttpResponseRedirect
+from django.http import Http404, HttpRequest, HttpResponse, HttpResponseNotAllowed, HttpResponseRedirect, QueryDict
 from django.shortcuts import render
 from django.urls import URLPattern, path, reverse
 from django.utils.translation import gettext as _
@@ -326,7 +326,14 @@ class ScopedModelAdmin(ModelAdmin):
         if not may(signed_in.principal(request), found[0].permission, obj):
             raise PermissionDenied
         response: HttpResponse | None = found[0](self, request, self.get_queryset(request).filter(pk=obj.pk))
-        return response or HttpResponseRedirect(self._address("change", object_id))
+        return response or HttpResponseRedirect(self._after_action(request, object_id))
+
+    def _after_action(self, request: HttpRequest, object_id: str) -> str:
+        """Return where a button of an object leads: back to the list, as it was, if it stood there."""
+        if "list" not in request.POST:
+            return self._address("change", object_id)
+        query = QueryDict(request.POST["list"]).urlencode()
+        return self._address("changelist") + (f"?{query}" if query else "")
 
     def _buttons(self, request: HttpRequest, object_id: str | None) -> list[ActionButton]:
         """Return the actions that are offered on this object's page."""

@@ -1,27 +1,27 @@
 """Collectors: the list, one collector's page, and what can be asked of them."""
 
 from functools import partial
+from http import HTTPStatus
 from typing import Any, ClassVar, Final
 
-from django.contrib import admin
-from django.http import HttpRequest, HttpResponse
+from django.contrib import admin, messages
+from django.forms import Media
+from django.http import HttpRequest, HttpResponse, HttpResponseRedirect, JsonResponse
 from django.urls import URLPattern, path
-from django.utils import timezone
-from django.utils.html import format_html
-from django.utils.safestring import SafeString
 from django.utils.translation import gettext
 from django.utils.translation import gettext_lazy as _
 from django.views.decorators.http import require_safe
-from unfold.decorators import display
-from unfold.views import ChangeList
 
+from collectors.access import visible_to
 from collectors.admin import signed_in
 from collectors.admin.actions import Outcome, scoped_action
 from collectors.admin.base import ScopedModelAdmin
+from collectors.admin.collector_filters import FILTERS
+from collectors.admin.collector_list import CollectorList, LiveCollectorList
 from collectors.admin.connections import CONNECTION_FIELDS, ConnectionForm, initial_of
-from collectors.admin.display import ROLE_COLOURS, SOURCE_COLOURS, SOURCE_WORDS, STATUS_COLOURS, ago, freshness, number
-from collectors.admin.filters import ChoicesDropdownFilter, ScopedRelatedFilter
 from collectors.admin.forms import RefusableForm
+from collectors.admin.labels import RegionField, TagsField
+from collectors.admin.pages import collector_list as pages
 from collectors.admin.pages.arrival import arrival_page
 from collectors.admin.pages.collector import live_page, page_of
 from collectors.admin.pages.grants import grants_page
@@ -31,10 +31,11 @@ from collectors.admin.site import site
 from collectors.domain.actors import Actor
 from collectors.domain.commands import CommandType
 from collectors.domain.roles import Permission
-from collectors.models import Collector, ControlPlane, labels
+from collectors.models import Collector, SavedFilter
 from collectors.services import collector_keys, collectors, commands, configs
 from collectors.services.errors import Refused
 
+_UNDO: Final = "dbpower_undo"
 _CONNECTION: Final[Any] = (
     _("Connection to the database"),
     {"fields": list(CONNECTION_FIELDS), "classes": ["collapse"]},
@@ -46,7 +47,10 @@ class CollectorForm(RefusableForm, ConnectionForm):
 
     class Meta:
         model = Collector
-        fields = ["name", "collection_interval_minutes"]
+        fields = ["name", "collection_interval_minutes", "region"]
+
+    region = RegionField()
+    tags = TagsField()
 
     def __init__(self, *args: Any, **kwargs: Any) -> None:
         super().__init__(*args, **kwargs)
@@ -58,6 +62,8 @@ class CollectorForm(RefusableForm, ConnectionForm):
             # The page says so; what is entered here takes its place.
             stored = {}
         self.initial.update(initial_of(stored))
+        if self.instance.pk:
+            self.initial["tags"] = ", ".join(row.tag for row in self.instance.tags.all())
 
     def clean(self) -> dict[str, Any] | None:
         """Require a password where the name of one is taken out: nothing would take its place."""
@@ -73,19 +79,6 @@ class CollectorForm(RefusableForm, ConnectionForm):
         return not set(CONNECTION_FIELDS).isdisjoint(self.changed_data)
 
 
-class CollectorList(ChangeList):
-    """A page of collectors; what "online" is measured by is read once for all of them."""
-
-    def get_results(self, request: HttpRequest) -> None:
-        """Fetch the page and tell each row whether it is online."""
-        super().get_results(request)
-        now, accepting_since = timezone.now(), ControlPlane.objects.accepting_since()
-        self.result_list = list(self.result_list)
-        for collector in self.result_list:
-            collector.listed_at = now
-            collector.online = collector.is_online(now=now, accepting_since=accepting_since)
-
-
 @admin.register(Collector, site=site)
 class CollectorAdmin(ScopedModelAdmin):
     """Collectors of the signed-in person's teams."""
@@ -96,95 +89,80 @@ class CollectorAdmin(ScopedModelAdmin):
     delete_permission = Permission.COLLECTOR_MANAGE
     form = CollectorForm
     change_form_template = "admin/dbpower/collector.html"
-    list_display = [
-        "name",
-        "status",
-        "online",
-        "source",
-        "data",
-        "ha_role",
-        "heartbeat_age",
-        "database",
-        "type",
-        "team",
-        "queries_collected",
-        "errors_count",
-    ]
-    list_filter = [
-        ("heartbeat__status", ChoicesDropdownFilter),
-        ("type", ChoicesDropdownFilter),
-        ("team", ScopedRelatedFilter),
-        ("organization", ScopedRelatedFilter),
-    ]
-    list_select_related = ["heartbeat", "database__lease", "team"]
+    change_list_template = "admin/dbpower/collectors.html"
+    list_filter: ClassVar[Any] = FILTERS
     list_fullwidth = True
     found_everywhere = True
     search_fields = ["name"]
-    fieldsets: ClassVar[Any] = [(None, {"fields": ["name", "collection_interval_minutes"]}), _CONNECTION]
+    fieldsets: ClassVar[Any] = [
+        (None, {"fields": ["name", "collection_interval_minutes", "region", "tags"]}),
+        _CONNECTION,
+    ]
     actions = ["start", "stop", "collect", "rotate_key_by_agent", "rotate_key", "revoke_key"]
 
     # -- The list ------------------------------------------------------------------------------------------------------
 
     def get_changelist(self, request: HttpRequest, **kwargs: Any) -> Any:  # noqa: ARG002
-        """Return the list that knows who is online."""
-        return CollectorList
-
-    @display(description=_("Status"), ordering="heartbeat__status", label=STATUS_COLOURS)  # type: ignore[arg-type] # a lazy text
-    def status(self, collector: Collector) -> str:
-        """Return the status as a label."""
-        return collector.heartbeat.status
-
-    @admin.display(description=_("Online"))
-    def online(self, collector: Any) -> SafeString:
-        """Tell whether the collector was heard within its deadline, which a STOPPED one may well be."""
-        sign, word = ("●", gettext("yes")) if collector.online else ("○", gettext("no"))
-        return format_html('<span class="whitespace-nowrap"><span aria-hidden="true">{}</span> {}</span>', sign, word)
-
-    @display(description=_("Source"), label=SOURCE_COLOURS)  # type: ignore[arg-type] # a lazy text
-    def source(self, collector: Collector) -> Any:
-        """Tell whether the agent can read its source, as it last said."""
-        return SOURCE_WORDS.get(collector.source_readable)
-
-    @admin.display(description=_("Data"))
-    def data(self, collector: Any) -> SafeString:
-        """Return how new the collector's data is."""
-        return freshness(collector.data_until, fresh=collector.is_data_fresh(collector.listed_at))
-
-    @display(description=_("Role"), label=ROLE_COLOURS)  # type: ignore[arg-type] # a lazy text
-    def ha_role(self, collector: Collector) -> tuple[str, str] | None:
-        """Return whether it reads its database or stands by for the one that does."""
-        role = collector.ha_role
-        return None if role is None else (role, labels.label_of(labels.HA_ROLES, role))
-
-    @admin.display(description=_("Last heartbeat"), ordering="heartbeat__last_heartbeat")
-    def heartbeat_age(self, collector: Any) -> str:
-        """Return how long ago the agent was heard."""
-        return ago(collector.heartbeat.last_heartbeat, now=collector.listed_at, never=gettext("never"))
-
-    @admin.display(description=_("Queries"), ordering="heartbeat__queries_collected")
-    def queries_collected(self, collector: Collector) -> str:
-        """Return the total of all the agent's runs."""
-        return number(collector.heartbeat.queries_collected)
-
-    @admin.display(description=_("Errors"), ordering="heartbeat__errors_count")
-    def errors_count(self, collector: Collector) -> str:
-        """Return the total of all the agent's runs."""
-        return number(collector.heartbeat.errors_count)
-
-    # -- One collector -------------------------------------------------------------------------------------------------
+        """Return the list that knows its rows; asked for again, it counts nothing."""
+        return LiveCollectorList if pages.is_live(request) else CollectorList
 
     def get_urls(self) -> list[URLPattern]:
-        """Return the pages that registering a collector needs besides."""
-        grants, arrival, live = (
-            self.admin_site.admin_view(require_safe(partial(page, self)))
-            for page in (grants_page, arrival_page, live_page)
-        )
-        return [
-            path("grants/", grants, name="collectors_collector_grants"),
-            path("<path:object_id>/arrival/", arrival, name="collectors_collector_arrival"),
-            path("<path:object_id>/live/", live, name="collectors_collector_live"),
-            *super().get_urls(),
+        """Add what the list and the page of one collector ask for beside themselves."""
+        views = {
+            "live": pages.live_rows,
+            "choices": pages.choices,
+            "columns": pages.columns,
+            "filters": pages.saved_filters,
+        }
+        of_one = {"arrival": arrival_page, "now": live_page}
+        guarded = self.admin_site.admin_view
+        own = [
+            path("grants/", guarded(require_safe(partial(grants_page, self))), name=self._view_name("grants")),
+            *(
+                path(f"{name}/", guarded(partial(view, self)), name=self._view_name(name))
+                for name, view in views.items()
+            ),
+            *(
+                path(
+                    f"<path:object_id>/{name}/",
+                    guarded(require_safe(partial(view, self))),
+                    name=self._view_name(name),
+                )
+                for name, view in of_one.items()
+            ),
         ]
+        return [*own, *super().get_urls()]
+
+    def changelist_view(self, request: HttpRequest, extra_context: Any = None) -> Any:
+        """Answer the list; opened without any filter, it shows the person's default one."""
+        if request.method == "GET" and not request.META.get("QUERY_STRING") and self.has_view_permission(request):
+            own = visible_to(SavedFilter.objects.filter(is_default=True), signed_in.principal(request)).first()
+            if own is not None and own.query:
+                return HttpResponseRedirect(f"{request.path}?{own.query}")
+        undo = request.session.pop(_UNDO, None) if request.method == "GET" and _UNDO in request.session else None
+        # Django's own script for actions knows only the rows that were there at first.
+        extra = {**(extra_context or {}), "undo": undo, "media": Media(), "actions_of_list": self._bar(request)}
+        return super().changelist_view(request, extra)
+
+    def _bar(self, request: HttpRequest) -> list[Any]:
+        return [action[0].button for action in self.get_actions(request).values()]
+
+    def offer_undo(self, request: HttpRequest, name: str, rows: list[Any]) -> None:
+        """Let the next page offer to undo what was done to those rows that were otherwise before."""
+        ids = [row.pk for row in rows if row.auto_collect]
+        if ids:
+            request.session[_UNDO] = {"action": name, "ids": ids}
+
+    def object_action(self, request: HttpRequest, object_id: str, name: str) -> HttpResponse:
+        """Run an action on one collector; the list's script is told in few words what came of it."""
+        response = super().object_action(request, object_id, name)
+        if "X-DBPower-Live" not in request.headers or response.status_code != HTTPStatus.FOUND:
+            return response
+        said = [{"level": message.level_tag, "text": str(message)} for message in messages.get_messages(request)]
+        undo = request.session.pop(_UNDO, None)
+        return JsonResponse({"messages": said, "undo": undo and self._address("do", object_id, undo["action"])})
+
+    # -- One collector -------------------------------------------------------------------------------------------------
 
     def add_view(self, request: HttpRequest, form_url: str = "", extra_context: Any = None) -> HttpResponse:  # noqa: ARG002
         """Show the form to register a collector, and its key once."""
@@ -210,6 +188,8 @@ class CollectorAdmin(ScopedModelAdmin):
             name=chosen["name"],
             collection_interval_minutes=chosen["collection_interval_minutes"],
             config=form.config() if form.connection_changed else None,
+            region=chosen["region"],
+            tags=chosen["tags"],
         )
 
     def remove(self, request: HttpRequest, obj: Collector) -> None:
@@ -235,6 +215,11 @@ class CollectorAdmin(ScopedModelAdmin):
         icon="stop",
         done=_("Asked to stop: {names}."),
         offered=lambda collector: collector.auto_collect,
+        asks=_(
+            "The agent stops collecting with its next heartbeat, and lives on. A collector that stands by takes over; "
+            "without one, new numbers come only after the next start."
+        ),
+        undone_by="start",
     )
     def stop(self, row: Any, actor: Actor) -> Any:
         """Switch automatic collection off; the agent lives on."""
@@ -268,12 +253,24 @@ class CollectorAdmin(ScopedModelAdmin):
         variant="danger",
         done=_("Without a key now: {names}."),
         offered=lambda collector: bool(collector.api_key_hash),
+        asks=_(
+            "The agent is refused from its next request on, until somebody makes a new key by hand and installs it. "
+            "This cannot be undone."
+        ),
     )
     def revoke_key(self, row: Any, actor: Actor) -> Any:
         """End every key at once."""
         return collector_keys.revoke(collector=row, actor=actor)
 
-    @scoped_action(permission=Permission.COLLECTOR_KEY, label=_("New key by hand"), icon="key", page="show_keys")
+    @scoped_action(
+        permission=Permission.COLLECTOR_KEY,
+        label=_("New key by hand"),
+        icon="key",
+        page="show_keys",
+        asks=_(
+            "The new key is shown once, and you install it on the agent's host. The present key is good for one more day."
+        ),
+    )
     def rotate_key(self, row: Any, actor: Actor) -> Any:
         """Make a new key, which the page that follows shows once."""
         return collectors.rotate_key(collector=row, actor=actor)

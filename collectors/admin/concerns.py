@@ -115,7 +115,7 @@ def _address(concern: Concern) -> str:
         Concern.GAPS: ("gap", {}),
         Concern.COMMANDS: ("command", {}),
         Concern.DUPLICATE: ("collector", {}),
-        Concern.LATE: ("collector", {}),
+        Concern.LATE: ("collector", {"heartbeat__status__exact": "LATE"}),
         Concern.KEYS: ("collector", {}),
     }
     if concern not in lists:

@@ -45,7 +45,7 @@ STATE_COLOURS: Final = {
     CommandState.EXPIRED.value: "warning",
     CommandState.CANCELLED.value: "default",
 }
-_UNITS: Final = (
+UNITS: Final = (
     (86_400, pgettext_lazy("unit of time: days", "d")),
     (3_600, pgettext_lazy("unit of time: hours", "h")),
     (60, pgettext_lazy("unit of time: minutes", "min")),
@@ -70,14 +70,14 @@ class Unit(StrEnum):
 def duration(length: timedelta) -> str:
     """Return a length of time in one or two units: `12 s`, `3 min 4 s`, `5 d`."""
     seconds = max(0, int(length.total_seconds()))
-    for index, (size, unit) in enumerate(_UNITS):
+    for index, (size, unit) in enumerate(UNITS):
         if seconds >= size:
             count, rest = divmod(seconds, size)
             if size == 1 or count >= _ONE_UNIT_IS_ENOUGH:
                 return f"{count} {unit}"
-            smaller, smaller_unit = _UNITS[index + 1]
+            smaller, smaller_unit = UNITS[index + 1]
             return f"{count} {unit} {rest // smaller} {smaller_unit}" if rest >= smaller else f"{count} {unit}"
-    return f"0 {_UNITS[-1][1]}"
+    return f"0 {UNITS[-1][1]}"
 
 
 def moment(at: datetime | None, *, never: str = NOTHING) -> SafeString | str:

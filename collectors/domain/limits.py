@@ -13,6 +13,10 @@ LEASE_SECONDS: Final = 75
 STANDBY_HEARTBEAT_SECONDS: Final = 10
 # For how long it is shown that a second agent with the same key was noticed.
 DUPLICATE_SHOWN_SECONDS: Final = 600
+# The time between two stored totals of a collector that its queries per minute are told from, at least: two collections of
+# the default interval. One that is older than so many of these says nothing of now.
+QUERY_RATE_SECONDS: Final = 570
+QUERY_RATE_SHOWN: Final = 3
 # Whole seconds, and the way a heartbeat takes, may make an uptime look this much longer than it is.
 DUPLICATE_MARGIN_SECONDS: Final = 5
 KEY_OVERLAP_HOURS: Final = 24
@@ -64,6 +68,17 @@ MAX_PAGE_SIZE: Final = 500
 MAX_PAGE_OFFSET: Final = 100_000
 MAX_SEARCH_WORDS: Final = 10
 MAX_SEARCH_CHARACTERS: Final = 200
+# The console counts no further, and turns no further pages: whoever has more rows narrows the list.
+MAX_COUNTED_ROWS: Final = 10_000
+MAX_SAVED_FILTERS: Final = 30
+MAX_FILTER_CHARACTERS: Final = 2_000
+# Of a filter's rows offered at once; typing finds the others.
+MAX_CHOICES: Final = 50
+# How long a command that has ended is still shown in the list.
+COMMAND_SHOWN_SECONDS: Final = 120
+# Labels of collectors.
+MAX_TAGS: Final = 20
+MAX_LABEL_CHARACTERS: Final = 40
 
 # Signing in. Attempts that were not good, within one window: of one account from one network (an IPv4 address, an IPv6 /64;
 # all of a /48 together count like one network too), of a network at all accounts, and of an account from all networks.

@@ -21,6 +21,8 @@ SWEPT: Final = (Status.STARTING, Status.ONLINE, Status.ERROR)
 
 # Heartbeats that may be missing before a collector counts as late.
 LATE_AFTER: Final = 2
+# The others are waited for otherwise, or have said all there is to say.
+MAY_BE_LATE: Final = (Status.ONLINE, Status.ERROR)
 
 
 class Cause(StrEnum):

@@ -2,6 +2,7 @@
 
 from collectors.models.audit import AuditChain, AuditEntry
 from collectors.models.buckets import Bucket, Cost, DirtyDay, DirtyHour, Latency
+from collectors.models.collector_tags import CollectorTag
 from collectors.models.collectors import Collector
 from collectors.models.commands import Command
 from collectors.models.completeness import Gap
@@ -13,10 +14,12 @@ from collectors.models.heartbeats import Heartbeat
 from collectors.models.invitations import Invitation
 from collectors.models.leases import Lease
 from collectors.models.ledger_audits import LedgerAudit
+from collectors.models.list_views import ListColumns, SavedFilter
 from collectors.models.login_throttles import LoginThrottle
 from collectors.models.memberships import Membership
 from collectors.models.organizations import Organization
 from collectors.models.personal_tokens import PersonalToken
+from collectors.models.query_rates import QueryRate
 from collectors.models.second_factors import SecondFactor
 from collectors.models.sessions import LoginSession
 from collectors.models.slow_queries import SlowQuery
@@ -31,6 +34,7 @@ __all__ = [
     "AuditEntry",
     "Bucket",
     "Collector",
+    "CollectorTag",
     "Command",
     "ControlPlane",
     "Cost",
@@ -45,6 +49,7 @@ __all__ = [
     "Latency",
     "Lease",
     "LedgerAudit",
+    "ListColumns",
     "LogCursor",
     "LoginSession",
     "LoginThrottle",
@@ -52,7 +57,9 @@ __all__ = [
     "MonitoredDatabase",
     "Organization",
     "PersonalToken",
+    "QueryRate",
     "ReceivedUpload",
+    "SavedFilter",
     "SecondFactor",
     "SlowQuery",
     "SnapshotBaseline",

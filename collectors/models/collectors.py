@@ -1,7 +1,7 @@
 """Installed agents, as the control plane knows them."""
 
 from datetime import datetime, timedelta
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any, ClassVar, Self
 
 from django.conf import settings
 from django.core.validators import MaxValueValidator, MinValueValidator
@@ -22,6 +22,48 @@ if TYPE_CHECKING:
     from collectors.models.heartbeats import Heartbeat
 
 
+class IsStale(models.Func):
+    """Whether the data of a collector that reads is older than its interval lets one expect, as `domain.freshness` has it."""
+
+    output_field = models.BooleanField()
+
+    def __init__(self, now: datetime) -> None:
+        super().__init__(
+            models.Value(now, output_field=models.DateTimeField()),
+            models.F("heartbeat__last_heartbeat"),
+            models.F("heartbeat__spool"),
+            models.F("collection_interval_minutes"),
+        )
+
+    def as_sql(self, compiler: Any, connection: Any, **_: Any) -> Any:  # type: ignore[override]
+        """Add the age of the last heartbeat and the age of the data that it told of."""
+        parts = [compiler.compile(expression) for expression in self.get_source_expressions()]
+        (now, _), (last, _), (spool, _), (interval, _) = parts
+        if connection.vendor == "postgresql":
+            age = f"EXTRACT(EPOCH FROM {now} - {last}) + CAST({spool} ->> 'data_age_seconds' AS double precision)"
+        else:
+            age = f"(julianday({now}) - julianday({last})) * 86400 + json_extract({spool}, '$.data_age_seconds')"
+        seconds = 60 * freshness.INTERVALS
+        sql = f"COALESCE({age} > {interval} * {seconds} + {int(freshness.MARGIN.total_seconds())}, {now} IS NOT NULL)"
+        return sql, [*parts[0][1], *parts[1][1], *parts[2][1], *parts[3][1], *parts[0][1]]
+
+
+class CollectorQuerySet(models.QuerySet["Collector"]):
+    """Questions asked of collectors by what their heartbeats say. Nothing of that has an index: each reads the rows once."""
+
+    def late(self, *, now: datetime, accepting_since: datetime | None) -> Self:
+        """Return those that are overdue and not OFFLINE yet (`liveness.late_before`)."""
+        cutoff = _late_before(now, accepting_since)
+        if cutoff is None:
+            return self.none()
+        return self.filter(heartbeat__status__in=liveness.MAY_BE_LATE, heartbeat__last_heartbeat__lt=cutoff)
+
+    def stale(self, *, now: datetime) -> Self:
+        """Return those whose data ought to be newer; one that stands by has none to show."""
+        reading = models.Q(lease__isnull=False) | models.Q(database__lease__holder__isnull=True)
+        return self.filter(reading).filter(IsStale(now))
+
+
 class Collector(models.Model):
     """One installed agent and what is wanted of it. What it reports, often, is its `heartbeat` row."""
 
@@ -34,6 +76,10 @@ class Collector(models.Model):
     )
     name = models.CharField(_("name"), max_length=limits.MAX_NAME_CHARACTERS)
     type = models.CharField(_("type"), max_length=20, choices=[(engine.value, engine.value) for engine in Engine])
+    # Where it stands, in the words of its organization; a label as tags are (`models.collector_tags`).
+    region = models.CharField(
+        _("region"), max_length=limits.MAX_LABEL_CHARACTERS, blank=True, db_default="", default=""
+    )
     # The connection to the database, encrypted; only services.configs reads it.
     config = models.TextField(blank=True, editable=False)
     config_version = models.PositiveIntegerField(default=1, editable=False)
@@ -58,11 +104,19 @@ class Collector(models.Model):
 
     heartbeat: "Heartbeat"
 
+    objects: ClassVar[models.Manager["Collector"]] = models.Manager.from_queryset(CollectorQuerySet)()
+
     class Meta:
         db_table = "collectors"
         verbose_name = _("collector")
         verbose_name_plural = _("collectors")
         ordering = ["name", "id"]
+        indexes = [
+            # The list in its own order: of everything, and of one organization.
+            models.Index(fields=["name", "id"], name="collectors_by_name"),
+            models.Index(fields=["organization", "name", "id"], name="collectors_of_organization"),
+            models.Index(fields=["region", "name", "id"], name="collectors_by_region"),
+        ]
 
     def __str__(self) -> str:
         return self.name
@@ -120,6 +174,13 @@ class Collector(models.Model):
             return None
         return freshness.is_fresh(self.data_until, now=now, interval_minutes=self.collection_interval_minutes)
 
+    def is_late(self, *, now: datetime, accepting_since: datetime | None) -> bool:
+        """Tell whether the collector is overdue and not OFFLINE yet."""
+        cutoff, last = _late_before(now, accepting_since), self.heartbeat.last_heartbeat
+        if cutoff is None or last is None or self.heartbeat.status not in liveness.MAY_BE_LATE:
+            return False
+        return last < cutoff
+
     def is_online(self, *, now: datetime | None = None, accepting_since: datetime | None = None) -> bool:
         """Tell whether the collector was heard from within its deadline.
 
@@ -136,3 +197,8 @@ class Collector(models.Model):
             accepting_since=accepting_since,
             offline_after=timedelta(seconds=settings.DBPOWER_OFFLINE_AFTER_SECONDS),
         )
+
+
+def _late_before(now: datetime, accepting_since: datetime | None) -> datetime | None:
+    heartbeat = timedelta(seconds=settings.DBPOWER_HEARTBEAT_SECONDS)
+    return liveness.late_before(now=now, accepting_since=accepting_since, heartbeat=heartbeat)

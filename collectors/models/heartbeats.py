@@ -67,6 +67,15 @@ class Heartbeat(models.Model):
         db_table = "collector_heartbeats"
         verbose_name = _("heartbeat")
         verbose_name_plural = _("heartbeats")
+        # The few that are not well, among very many. A heartbeat that changes no status writes nothing that is in here, so
+        # it still stays within its page; only flips touch it.
+        indexes = [
+            models.Index(
+                fields=["status"],
+                condition=models.Q(status__in=[s.value for s in Status if s is not Status.ONLINE]),
+                name="collector_heartbeats_unwell",
+            )
+        ]
 
     def __str__(self) -> str:
         return f"{self.status}"

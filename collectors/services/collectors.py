@@ -1,5 +1,6 @@
 """Collectors: registered, changed, given new keys, removed."""
 
+from collections.abc import Sequence
 from datetime import timedelta
 from typing import Any, NamedTuple
 
@@ -15,7 +16,7 @@ from collectors.domain.commands import CommandType
 from collectors.domain.liveness import Cause, Status
 from collectors.domain.sources import Engine
 from collectors.models import Collector, Command, Heartbeat, MonitoredDatabase, StatusChange, Team
-from collectors.services import audit, configs
+from collectors.services import audit, configs, labels
 from collectors.services.errors import Refused
 
 
@@ -40,13 +41,15 @@ def register_collector(
     actor: Actor,
     database: MonitoredDatabase | None = None,
     collection_interval_minutes: int = limits.COLLECTION_INTERVAL_MINUTES,
+    region: str = "",
+    tags: Sequence[str] = (),
 ) -> Registered:
     """Register a collector for a database of the team, or for a new one of the same name.
 
     Raises `Refused` when the database is another team's or of another type, or `config` holds two passwords.
     """
     _require_one_password(config)
-    collector = _create(team, name, engine, database, collection_interval_minutes)
+    collector = _create(team, name, engine, database, collection_interval_minutes, region, tags)
     api_key = collector.generate_api_key()
     collector.config = configs.encrypt(collector_id=collector.pk, config=config)
     collector.save(update_fields=["config", "api_key_hash"])
@@ -64,16 +67,25 @@ def create_collector(
     actor: Actor,
     database: MonitoredDatabase | None = None,
     collection_interval_minutes: int = limits.COLLECTION_INTERVAL_MINUTES,
+    region: str = "",
+    tags: Sequence[str] = (),
 ) -> Collector:
     """Create a collector that has neither a key nor a connection yet. Raises `Refused` as `register_collector` does."""
-    collector = _create(team, name, engine, database, collection_interval_minutes)
+    collector = _create(team, name, engine, database, collection_interval_minutes, region, tags)
     _record_registration(collector, actor)
     return collector
 
 
 def _create(
-    team: Team, name: str, engine: Engine, database: MonitoredDatabase | None, collection_interval_minutes: int
+    team: Team,
+    name: str,
+    engine: Engine,
+    database: MonitoredDatabase | None,
+    collection_interval_minutes: int,
+    region: str,
+    tags: Sequence[str],
 ) -> Collector:
+    place, words = labels.written(region=region, tags=tags)
     if database is None:
         database = MonitoredDatabase.objects.create(
             organization_id=team.organization_id, team=team, name=name, type=engine
@@ -88,12 +100,15 @@ def _create(
         name=name,
         type=engine,
         collection_interval_minutes=collection_interval_minutes,
+        region=place or "",
     )
+    labels.replace_tags(collector=collector, tags=words or [])
     _start_history(collector)
     return collector
 
 
 def _record_registration(collector: Collector, actor: Actor, **connection: Any) -> None:
+    tags = [row.tag for row in collector.tags.all()]
     audit.record(
         actor=actor,
         action="collector.register",
@@ -105,6 +120,8 @@ def _record_registration(collector: Collector, actor: Actor, **connection: Any) 
             "team_id": collector.team_id,
             "database_id": collector.database_id,
             "collection_interval_minutes": collector.collection_interval_minutes,
+            **({"region": collector.region} if collector.region else {}),
+            **({"tags": tags} if tags else {}),
             **connection,
         },
     )
@@ -129,19 +146,20 @@ def change_collector(
     name: str | None = None,
     collection_interval_minutes: int | None = None,
     config: dict[str, Any] | None = None,
+    region: str | None = None,
+    tags: Sequence[str] | None = None,
 ) -> Command | None:
     """Change what is given. A changed configuration gets a version and a command that brings it to the agent, returned.
 
     A `config` without a password keeps the stored one, unless it leads to another server, or there over weaker TLS.
     """
+    region, tags = labels.written(region=region, tags=tags)
     locked = Collector.objects.select_for_update().get(pk=collector.pk)
-    changes: dict[str, Any] = {}
-    if name is not None and name != locked.name:
-        changes["name"] = name
-    if collection_interval_minutes is not None and collection_interval_minutes != locked.collection_interval_minutes:
-        changes["collection_interval_minutes"] = collection_interval_minutes
+    changes = _changed(locked, name=name, collection_interval_minutes=collection_interval_minutes, region=region)
     before = {field: getattr(locked, field) for field in changes}
     after = dict(changes)
+    if tags is not None and (present := labels.replace_tags(collector=locked, tags=tags)) != tags:
+        before["tags"], after["tags"] = present, tags
     command = None
     if config is not None:
         stored = _stored_config(locked)
@@ -155,6 +173,7 @@ def change_collector(
         command = _announce_config(locked, actor)
     if changes:
         Collector.objects.filter(pk=locked.pk).update(**changes)
+    if after:
         audit.record(
             actor=actor,
             action="collector.change",
@@ -171,6 +190,11 @@ def _require_one_password(config: dict[str, Any]) -> None:
     if connections.has_both(config):
         message = connections.BOTH_GIVEN
         raise Refused(message, code="invalid", errors={"config": [message]})
+
+
+def _changed(locked: Collector, **wanted: Any) -> dict[str, Any]:
+    """Return the members that are given and differ from what is stored."""
+    return {member: value for member, value in wanted.items() if value not in (None, getattr(locked, member))}
 
 
 def _stored_config(collector: Collector) -> dict[str, Any]:

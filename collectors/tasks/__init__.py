@@ -6,7 +6,7 @@ from typing import Any
 from celery import shared_task
 from celery.signals import worker_ready
 
-from collectors.services import audit_chain, collector_keys, presence, rollups, storage
+from collectors.services import audit_chain, collector_keys, presence, query_rates, rollups, storage
 from collectors.services import sweep as sweeping
 
 _logger = logging.getLogger(__name__)
@@ -28,6 +28,12 @@ def maintain_storage() -> None:
 def roll_up() -> None:
     """Roll changed buckets up to hours, and changed hours to days."""
     rollups.roll_up()
+
+
+@shared_task(name="collectors.tasks.measure_rates")
+def measure_rates() -> None:
+    """Tell collectors' queries per minute from their totals."""
+    query_rates.measure()
 
 
 @shared_task(name="collectors.tasks.seal_audit")

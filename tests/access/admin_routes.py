@@ -92,6 +92,8 @@ class Place:
         """Return what a GET asks beside the address."""
         if route.template == "/autocomplete/":
             return {"app_label": "collectors", "model_name": "membership", "field_name": "user", "term": "carol"}
+        if route.template == "/collectors/collector/choices/":
+            return {"of": "team", "term": "shop"}
         return {"s": "shop", "extended": "1"} if route.template == "/search/" else {}
 
     def form(self, route: Route) -> dict[str, Any]:
@@ -101,11 +103,13 @@ class Place:
         if route.template == "/password_change/":
             new = f"{PASSWORD} another"
             return {"old_password": PASSWORD, "new_password1": new, "new_password2": new}
-        own = {
+        own: dict[str, dict[str, Any]] = {
             "/preferences/": {"name": "Another name", "language": "it", "time_zone": "Europe/Rome"},
             "/second-factor/": {"begin": "1"},
             "/tokens/": {"name": "script", "days": "7", "scopes": "read", "password": PASSWORD},
             "/invitation/": {"token": self.token, "accept": "", "password": PASSWORD},
+            "/collectors/collector/columns/": {"column": ["errors"]},
+            "/collectors/collector/filters/": {"save": "1", "name": "mine", "query": "errors=any"},
         }
         if route.template in own:
             return own[route.template]

@@ -32,6 +32,8 @@ SEEN_FROM: Final = {
     "collector": TEAM_LEAD,
     "enrolmenttoken": TEAM_LEAD,
     "heartbeat": TEAM_LEAD,
+    "collectortag": TEAM_LEAD,
+    "queryrate": TEAM_LEAD,
     "command": TEAM_LEAD,
     "statuschange": TEAM_LEAD,
     "auditentry": ORG_ADMIN,
@@ -47,6 +49,8 @@ CHANGED_FROM: Final = {
     "membership": ORG_ADMIN,
     "invitation": ORG_ADMIN,
 }
+# Everybody's own, and nobody else's.
+OWN: Final = {"personaltoken", "savedfilter"}
 WORD: Final = re.compile(r"zq[0-9]+w")
 
 
@@ -77,7 +81,7 @@ class Person:
 
     def sees(self, row: Row) -> bool:
         """Tell whether the row is theirs to see."""
-        if row.kind == "personaltoken":
+        if row.kind in OWN:
             return bool(row.values["user_id"] == self.user.pk)
         if row.kind == "organization":
             return self.user.is_superuser or row.pk in {organization for organization, _ in self.grants}
@@ -85,7 +89,7 @@ class Person:
 
     def changes(self, row: Row) -> bool:
         """Tell whether the row is theirs to change."""
-        if row.kind == "personaltoken":
+        if row.kind in OWN:
             return self.sees(row)
         return self._reaches(row, CHANGED_FROM.get(row.kind, NOBODY))
 
@@ -117,7 +121,7 @@ class Census:
         self._take(models.MonitoredDatabase, lambda row: {database_places[row["id"]]})
         self._take(models.Collector, lambda row: {collector_places[row["id"]]})
         model: Any
-        for model in (models.Heartbeat, models.Command, models.StatusChange):
+        for model in (models.Heartbeat, models.Command, models.StatusChange, models.CollectorTag, models.QueryRate):
             self._take(model, lambda row: {through["collector_id"][row["collector_id"]]})
         for model in (models.Statement, models.SlowQuery, models.Gap):
             self._take(model, lambda row: {through["database_id"][row["database_id"]]})
@@ -125,6 +129,7 @@ class Census:
         self._take(models.EnrolmentToken, lambda row: {team_places[row["team_id"]]})
         self._take(models.Invitation, lambda row: {(row["organization_id"], row["team_id"])})
         self._take(models.PersonalToken, lambda row: set())
+        self._take(models.SavedFilter, lambda row: set())
         self._take(models.AuditEntry, lambda row: {(row["organization_id"], None)} if row["organization_id"] else set())
         self._take(models.Fingerprint, lambda row: self._joined("statement", "fingerprint_id", row["id"]))
         self._take(models.User, lambda row: self._joined("membership", "user_id", row["id"]))

@@ -1,5 +1,6 @@
 """One person reads every list in many ways, and compares it with what the oracle says."""
 
+import re
 from random import Random
 from typing import Any, Final
 
@@ -128,8 +129,12 @@ class Reader:
                 choices = {pk for pk, _ in spec.lookup_choices}
                 assert choices == {row.pk for row in self.census.visible(self.person, related._meta.model_name)}
         table: Any = ADMIN_KINDS[kind]
+        if kind == "collector":
+            self.read_collectors(rows)
         # Django leaves a filter out where there is nothing to choose from; a foreign choice is like an absent one even so.
-        for name in self.some([item[0] for item in table.list_filter if item[0] in RELATED], 1):
+        named = {getattr(spec, "field", "") if isinstance(spec, type) else spec[0] for spec in table.list_filter}
+        filtered = RELATED & named
+        for name in self.some(filtered, 1):
             for value in self.some([row.values[f"{name}_id"] or ABSENT for row in self.census.rows[kind]], 1):
                 narrowed = {row.pk for row in rows if row.values[f"{name}_id"] == value}
                 found = self.shown(self.asking.page(path, **{f"{name}__id__exact": value}))
@@ -139,6 +144,27 @@ class Reader:
         if table.search_fields:
             for word in self.some(self.census.holders, 1):
                 assert self.shown(self.asking.page(path, q=word), asked=word) <= expected
+
+    def read_collectors(self, rows: list[Row]) -> None:
+        """Read what the list of collectors asks for beside itself: its rows again, anybody's labels, and completions."""
+        path = "collectors/collector/"
+        expected = {row.pk for row in rows}
+        again = self.asking.page(f"{path}live/").content.decode()
+        self.expect(again)
+        assert {int(pk) for pk in re.findall(r'data-row="(\d+)"', again)} == expected
+        for row in self.random.sample(self.census.rows["collector"], min(2, len(self.census.rows["collector"]))):
+            region = row.values["region"]
+            for place in ("", "live/"):
+                answer = self.asking.page(path + place, region=region)
+                self.expect(answer.content.decode(), asked=region)
+                found = {int(pk) for pk in re.findall(r'data-row="(\d+)"', answer.content.decode())}
+                assert found == ({row.pk} & expected)
+        tags = {row.values["tag"] for row in self.census.visible(self.person, "collectortag")}
+        answer = self.asking.page(f"{path}choices/", of="tag", term="")
+        assert {choice["value"] for choice in answer.json()["choices"]} == set(sorted(tags)[:50])
+        for of in self.some(("region", "version", "team", "organization"), 2):
+            self.expect(self.asking.page(f"{path}choices/", of=of, term="").content.decode())
+        self.expect(self.asking.page(f"{path}filters/").content.decode())
 
     def shown(self, answer: Any, *, asked: str = "") -> set[int]:
         """Return the ids in a list of the admin, all of whose counts are that of its rows."""

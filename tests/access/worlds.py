@@ -27,6 +27,8 @@ from collectors.models import (
     MonitoredDatabase,
     Organization,
     PersonalToken,
+    QueryRate,
+    SavedFilter,
     SlowQuery,
     Statement,
     StatusChange,
@@ -34,7 +36,7 @@ from collectors.models import (
     User,
 )
 from collectors.services import presence, rollups
-from collectors.services.collectors import register_collector
+from collectors.services.collectors import change_collector, register_collector
 from collectors.services.commands import request_command
 from tests.cast import PASSWORD, SOMEBODY, register
 
@@ -136,6 +138,9 @@ class Builder:
         PersonalToken.objects.create(
             user=user, name=f"script {self.word()}", token_hash=self.word(), expires_at=self.now + timedelta(days=7)
         )
+        SavedFilter.objects.create(
+            user=user, name=f"mine {self.word()}", query=f"region={self.word()}", is_default=False
+        )
         return user
 
     def watched(self, team: Team, *, name: str) -> MonitoredDatabase:
@@ -144,9 +149,19 @@ class Builder:
         if self.random.random() < 0.5:
             other = register_beside(collector, f"standby {self.word()}")
             request_command(collector=other, command=CommandType.STOP, actor=SOMEBODY)
+        for each in MonitoredDatabase.objects.get(pk=collector.database_id).collectors.all():
+            change_collector(collector=each, region=self.word(), tags=["shared", self.word()], actor=SOMEBODY)
         word = self.word()
         Heartbeat.objects.filter(collector=collector).update(
             last_error=f"cannot {word}", queries_collected=self.random.randrange(999), last_heartbeat=self.now
+        )
+        QueryRate.objects.create(
+            collector=collector,
+            organization_id=team.organization_id,
+            queries=1,
+            collected_at=self.now,
+            since=self.now - timedelta(minutes=10),
+            per_minute=self.random.randrange(9_999),
         )
         StatusChange.objects.create(
             organization_id=team.organization_id,

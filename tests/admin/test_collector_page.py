@@ -78,7 +78,7 @@ def test_a_revoked_key_is_a_reason(cast: Cast, visit: Visit) -> None:
 def test_the_live_part_tells_the_state_and_the_commands_as_they_are_now(cast: Cast, own: Rows, visit: Visit) -> None:
     Heartbeat.objects.filter(pk=cast.collector.pk).update(status="ERROR", last_error="new trouble")
     Command.objects.filter(pk=own.command.pk).update(state="succeeded", ended_at=NOW(), result={"rows": 5})
-    content = page(cast, visit, "live").content.decode()
+    content = page(cast, visit, "now").content.decode()
     assert "new trouble" in content
     assert "succeeded" in content
     assert 'hx-swap-oob="true"' in content
@@ -87,7 +87,7 @@ def test_the_live_part_tells_the_state_and_the_commands_as_they_are_now(cast: Ca
 
 @pytest.mark.parametrize(("who", "status"), [("bob", 200), ("carol", 403), ("dave", 404), ("mallory", 404)])
 def test_the_live_part_is_for_those_who_see_the_collector(who: str, status: int, cast: Cast, visit: Visit) -> None:
-    address = reverse("admin:collectors_collector_live", args=(cast.collector.pk,))
+    address = reverse("admin:collectors_collector_now", args=(cast.collector.pk,))
     assert visit(getattr(cast, who)).get(address).status_code == status
 
 

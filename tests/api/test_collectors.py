@@ -172,3 +172,49 @@ def test_two_teams_of_one_name_are_a_conflict(cast: Cast) -> None:
     answer = alice.post("teams", {"name": "Shop", "organization_id": cast.example.pk})
     assert (answer.status_code, content_of(answer)["code"]) == (409, "exists")
     assert alice.patch(f"teams/{cast.warehouse.pk}", {"name": "Shop"}).status_code == 409
+
+
+def test_labels_are_registered_changed_shown_and_filtered(cast: Cast) -> None:
+    bob = signed_in(cast.bob)
+    body = {"name": "new", "type": "mysql", "team_id": cast.shop.pk, "region": "EU-1", "tags": ["Prod", "a", "prod"]}
+    made = content_of(bob.post("collectors/register", body))
+    assert (made["region"], made["tags"]) == ("eu-1", ["a", "prod"])
+    changed = content_of(bob.patch(f"collectors/{cast.collector.pk}", {"region": "us-1", "tags": ["prod"]}))
+    assert (changed["region"], changed["tags"]) == ("us-1", ["prod"])
+    for query, expected in (
+        ("tag=prod", {made["id"], cast.collector.pk}),
+        ("tag=a", {made["id"]}),
+        ("tag=none", set()),
+        ("region=us-1", {cast.collector.pk}),
+        ("tag=prod&region=eu-1", {made["id"]}),
+    ):
+        found = content_of(bob.get(f"collectors?{query}"))
+        assert ({row["id"] for row in found["collectors"]}, found["count"]) == (expected, len(expected)), query
+    assert content_of(bob.patch(f"collectors/{cast.collector.pk}", {"name": "x"}))["tags"] == ["prod"]
+    emptied = content_of(bob.patch(f"collectors/{cast.collector.pk}", {"region": "", "tags": []}))
+    assert (emptied["region"], emptied["tags"]) == ("", [])
+
+
+def test_another_tenants_labels_are_found_by_nobody_else(cast: Cast) -> None:
+    signed_in(cast.mallory).patch(f"collectors/{cast.foreign_collector.pk}", {"region": "secret", "tags": ["secret"]})
+    for query in ("tag=secret", "region=secret"):
+        assert content_of(signed_in(cast.alice).get(f"collectors?{query}"))["count"] == 0
+
+
+@pytest.mark.parametrize(
+    ("member", "value"),
+    [
+        ("tags", "prod"),
+        ("tags", ["two words"]),
+        ("tags", [1, {}]),
+        ("tags", [f"t{number}" for number in range(21)]),
+        ("tags", None),
+        ("region", "two words"),
+        ("region", "x" * 41),
+        ("region", ["eu"]),
+    ],
+)
+def test_what_is_no_label_is_refused(cast: Cast, member: str, value: object) -> None:
+    answer = signed_in(cast.bob).patch(f"collectors/{cast.collector.pk}", {member: value})
+    assert answer.status_code == 400
+    assert list(content_of(answer)["errors"]) == [member]

@@ -6,6 +6,7 @@ from datetime import datetime, timedelta
 from typing import Any
 
 import pytest
+from django.db import connection
 from django.db.models.functions import Now
 from django.forms.models import model_to_dict
 from django.utils import timezone
@@ -291,3 +292,25 @@ def test_first_heartbeats_at_once_write_one_status_change(cast: Cast) -> None:
     assert not [result for result in results if isinstance(result, Exception)]
     changes = StatusChange.objects.filter(collector=cast.collector, new_status=Status.ONLINE)
     assert changes.count() == 1
+
+
+@pytest.mark.skipif(connection.vendor != "postgresql", reason="HOT updates are PostgreSQL's")
+def test_a_settled_heartbeat_writes_no_index(cast: Cast) -> None:
+    def written() -> tuple[int, int]:
+        with connection.cursor() as cursor:
+            cursor.execute(
+                "SELECT n_tup_upd, n_tup_hot_upd FROM pg_stat_xact_user_tables WHERE relname = 'collector_heartbeats'"
+            )
+            row: tuple[int, int] = cursor.fetchone()
+            return row
+
+    for wanted, status in ((True, Status.ONLINE), (False, Status.STOPPED)):
+        Collector.objects.filter(pk=cast.collector.pk).update(auto_collect=wanted)
+        report = replace(PLAIN, auto_collect=wanted)
+        beat(cast, report)
+        assert row(cast).status == status
+        before = written()
+        for number in range(5):
+            beat(cast, replace(report, queries_collected=number, spool={"files": number}))
+        after = written()
+        assert (after[0] - before[0], after[1] - before[1]) == (5, 5), status

@@ -28,10 +28,10 @@ _SPARK_SLOTS: Final = 24
 _DATABASES_APART: Final = 7
 _TOP: Final = 10
 _GAPS_SHOWN: Final = 50
-# Sign, stored status (None for what no status says), and where a rise is bad, neutral or good news.
-_STATES: Final[dict[State, tuple[str, str | None, int]]] = {
+# Sign, what the list of collectors is narrowed by, and where a rise is bad, neutral or good news.
+_STATES: Final[dict[State, tuple[str, str, int]]] = {
     State.ONLINE: ("check_circle", "ONLINE", 1),
-    State.LATE: ("schedule", None, -1),
+    State.LATE: ("schedule", "LATE", -1),
     State.ERROR: ("error", "ERROR", -1),
     State.OFFLINE: ("cloud_off", "OFFLINE", -1),
     State.STOPPED: ("pause_circle", "STOPPED", 0),
@@ -124,7 +124,7 @@ def _tile(tally: Tally) -> Tile:
         State.STOPPED: _("Stopped"),
         State.STARTING: _("Starting"),
     }
-    query = {"heartbeat__status__exact": status} if status else {}
+    query = {"heartbeat__status__exact": status}
     change = tally.change or 0
     return Tile(
         state=tally.state,

@@ -14,7 +14,7 @@ from collectors.api.base import ScopedRelatedField, TenantSerializer, TenantView
 from collectors.api.filters import TenantFilterSet
 from collectors.api.people.commands import CommandSerializer
 from collectors.api.people.keys import KeysSerializer, RotationAskedSerializer, RotationSerializer
-from collectors.domain import connections, limits
+from collectors.domain import connections, labels, limits
 from collectors.domain.commands import CommandType
 from collectors.domain.leases import HaRole
 from collectors.domain.liveness import Status
@@ -59,6 +59,31 @@ class ConfigSerializer(TenantSerializer):
     tls = TlsSerializer(required=False, allow_null=True)
 
 
+class RegionField(serializers.CharField):
+    """A region, as labels are written."""
+
+    def to_internal_value(self, data: Any) -> Any:
+        """Return the label. Raises `ValidationError`."""
+        return _label(labels.region, super().to_internal_value(data))
+
+
+class TagsField(serializers.ListField):
+    """The tags of a collector: at most 20, each once, in order."""
+
+    child = serializers.CharField()
+
+    def to_internal_value(self, data: Any) -> Any:
+        """Return the labels. Raises `ValidationError`."""
+        return _label(labels.tags, super().to_internal_value(data))
+
+
+def _label(rule: Any, value: Any) -> Any:
+    try:
+        return rule(value)
+    except labels.BadLabel as error:
+        raise serializers.ValidationError(str(error), code="invalid") from error
+
+
 class CollectorSerializer(serializers.Serializer[Collector]):
     """A collector, what is wanted of it, and what it last reported."""
 
@@ -68,6 +93,8 @@ class CollectorSerializer(serializers.Serializer[Collector]):
     organization_id = serializers.IntegerField()
     team_id = serializers.IntegerField()
     database_id = serializers.IntegerField()
+    region = serializers.CharField()
+    tags = serializers.SerializerMethodField()
     status = serializers.ChoiceField(choices=[s.value for s in Status], source="heartbeat.status")
     is_online = serializers.SerializerMethodField()
     source_readable = serializers.BooleanField(allow_null=True)
@@ -90,6 +117,10 @@ class CollectorSerializer(serializers.Serializer[Collector]):
     source = serializers.JSONField(source="heartbeat.source", allow_null=True)  # type: ignore[assignment]
     spool = serializers.JSONField(source="heartbeat.spool", allow_null=True)
     created_at = serializers.DateTimeField()
+
+    def get_tags(self, collector: Collector) -> list[str]:
+        """Return the tags in order."""
+        return [row.tag for row in collector.tags.all()]
 
     def get_is_online(self, collector: Collector) -> bool:
         """Tell whether the collector was heard from within its deadline, whatever its status."""
@@ -129,6 +160,8 @@ class RegistrationSerializer(TenantSerializer):
     team_id = ScopedRelatedField(queryset=Team.objects.all(), source="team")
     database_id = ScopedRelatedField(queryset=MonitoredDatabase.objects.all(), source="database", required=False)
     collection_interval_minutes = serializers.IntegerField(min_value=1, max_value=1440, required=False)
+    region = RegionField(max_length=limits.MAX_LABEL_CHARACTERS, required=False, allow_blank=True)
+    tags = TagsField(required=False)
     config = ConfigSerializer(required=False)
 
 
@@ -141,6 +174,8 @@ class CollectorChangeSerializer(TenantSerializer):
 
     name = serializers.CharField(max_length=limits.MAX_NAME_CHARACTERS, required=False)
     collection_interval_minutes = serializers.IntegerField(min_value=1, max_value=1440, required=False)
+    region = RegionField(max_length=limits.MAX_LABEL_CHARACTERS, required=False, allow_blank=True)
+    tags = TagsField(required=False)
     config = ConfigSerializer(required=False)
 
 
@@ -161,6 +196,10 @@ class CollectorFilter(TenantFilterSet):
 
     status = filters.MultipleChoiceFilter(field_name="heartbeat__status", choices=[(s.value, s.value) for s in Status])
 
+    # A collector bears a tag once, so it is listed once.
+    tag = filters.CharFilter(field_name="tags__tag")
+    region = filters.CharFilter()
+
     class Meta:
         model = Collector
         fields = ["type", "organization_id", "team_id", "database_id", "auto_collect"]
@@ -169,7 +208,7 @@ class CollectorFilter(TenantFilterSet):
 class CollectorViewSet(TenantViewSet[Collector]):
     """Collectors of the caller's teams."""
 
-    queryset = Collector.objects.select_related("heartbeat", "database__lease")
+    queryset = Collector.objects.select_related("heartbeat", "database__lease").prefetch_related("tags")
     serializer_class = CollectorDetailSerializer
     filterset_class = CollectorFilter
     plural = "collectors"
@@ -215,6 +254,8 @@ class CollectorViewSet(TenantViewSet[Collector]):
             config=body.get("config", {}),
             database=body.get("database"),
             collection_interval_minutes=body.get("collection_interval_minutes", limits.COLLECTION_INTERVAL_MINUTES),
+            region=body.get("region", ""),
+            tags=body.get("tags", []),
             actor=self.actor,
         )
         shown = self.get_serializer(registered.collector).data

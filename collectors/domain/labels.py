@@ -1,0 +1,46 @@
+"""Tags and regions: short words that people put on collectors to find them by."""
+
+import re
+from collections.abc import Iterable
+from typing import Final
+
+from collectors.domain import limits
+
+# Letters and digits of any language; what separates tags in a line, or means something in an address, stays out.
+_LABEL: Final = re.compile(r"\w[\w.:/@+-]*")
+
+
+class BadLabel(ValueError):
+    """The text cannot be a label, or there are too many of them; the message says why."""
+
+
+def label(text: str) -> str:
+    """Return the text as a label: in lower case, without spaces around it. Raises `BadLabel`."""
+    found = text.strip().lower()
+    if len(found) > limits.MAX_LABEL_CHARACTERS:
+        raise BadLabel(
+            f"A label has at most {limits.MAX_LABEL_CHARACTERS} characters: {found[: limits.MAX_LABEL_CHARACTERS]}"
+        )
+    if not _LABEL.fullmatch(found):
+        raise BadLabel(
+            f"A label is one word of letters, digits and . : / @ + - _ that begins with a letter or digit: {found}"
+        )
+    return found
+
+
+def region(text: str) -> str:
+    """Return the text as a region; an empty one means that none is known. Raises `BadLabel`."""
+    return label(text) if text.strip() else ""
+
+
+def tags(texts: Iterable[str]) -> list[str]:
+    """Return the texts as tags, each once, in order. Raises `BadLabel`."""
+    found = sorted({label(text) for text in texts})
+    if len(found) > limits.MAX_TAGS:
+        raise BadLabel(f"A collector has at most {limits.MAX_TAGS} tags.")
+    return found
+
+
+def tags_of_line(line: str) -> list[str]:
+    """Return the tags that a line of a form names, separated by commas or spaces. Raises `BadLabel`."""
+    return tags(text for text in re.split(r"[,\s]+", line) if text)
