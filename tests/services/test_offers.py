@@ -11,7 +11,7 @@ from collectors.domain.roles import Role
 from collectors.domain.sources import Engine
 from collectors.models import AuditEntry, Membership, User
 from collectors.services import enrolments, invitations, people
-from collectors.services.errors import Refused
+from collectors.services.errors import EnrolmentRefused, Refused
 from tests.cast import PASSWORD, SOMEBODY, Cast, person
 
 pytestmark = pytest.mark.django_db
@@ -28,7 +28,7 @@ class Made(NamedTuple):
         found = invitations.find(self.invitation) is not None
         try:
             enrolments.enrol(token=self.enrolment, request_id="0" * 32, name="host", address="")
-        except enrolments.EnrolmentRefused:
+        except EnrolmentRefused:
             assert not found
             return False
         assert found
