@@ -49,6 +49,9 @@ class Unit(StrEnum):
     PER_SECOND = "per_second"
     BYTES = "bytes"
     PERCENT = "percent"
+    # A number with its fraction, and busy sessions: nanoseconds in each second.
+    DECIMAL = "decimal"
+    SESSIONS = "sessions"
 
 
 def duration(length: timedelta) -> str:
@@ -111,6 +114,10 @@ def in_unit(value: float | None, unit: Unit) -> str:
         return f"{value:,.1f} %"
     if unit is Unit.PER_SECOND:
         return f"{value:,.2f} /s"
+    if unit is Unit.DECIMAL:
+        return f"{value:,.2f}"
+    if unit is Unit.SESSIONS:
+        return f"{value / _NANOSECONDS:,.3f}"
     return f"{round(value):,}"
 
 

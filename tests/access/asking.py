@@ -114,7 +114,10 @@ class Asking:
         yield self._api("queries?ordering=calls&search=orders")
         yield self._api(f"queries?database_id={elsewhere['monitoreddatabase']}")
         yield self._admin("")
-        yield self._admin("queries/?period=week")
+        for query in ("period=week", "group=database&compare=previous", f"database={elsewhere['monitoreddatabase']}"):
+            yield self._admin(f"queries/?{query}")
+        for query in ("format=csv&group=team", "format=json&period=week", "format=json&group=host&q=orders"):
+            yield self._admin(f"queries/export/?{query}")
         yield self._admin("search/?s=orders&extended=1")
         table: Any
         for kind, table in ADMIN_KINDS.items():
@@ -130,5 +133,5 @@ class Asking:
 
     def _admin(self, path: str) -> tuple[str, str]:
         answer = self.page(path)
-        text = f"{answer.status_code} {answer.headers.get('Location', '')} {answer.content.decode()}"
+        text = f"{answer.status_code} {answer.headers.get('Location', '')} {answer.getvalue().decode()}"
         return f"admin {path}", _PASSING.sub("", text)
