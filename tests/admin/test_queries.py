@@ -87,7 +87,8 @@ def test_gaps_of_the_earlier_period_are_told_where_two_are_compared(cast: Cast, 
     Gap.objects.update(covered_from=timezone.now() - timedelta(hours=3), covered_to=timezone.now() - timedelta(hours=2))
     client = visit(cast.carol)
     assert client.get(reverse(PAGE), {"period": "hour", "compare": "previous"}).context["earlier_gaps"] == 0
-    answer = client.get(reverse(PAGE), {"since": _at(2), "until": _at(0.5), "compare": "previous"})
+    query: dict[str, Any] = {"since": _at(2), "until": _at(0.5), "compare": "previous"}
+    answer = client.get(reverse(PAGE), query)
     assert answer.context["earlier_gaps"] == 1
 
 
