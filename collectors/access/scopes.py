@@ -15,6 +15,8 @@ from collectors.models import (
     Cost,
     EnrolmentToken,
     Fingerprint,
+    FingerprintNote,
+    FingerprintTag,
     Gap,
     Heartbeat,
     Invitation,
@@ -61,6 +63,8 @@ _SCOPES: Final[dict[type[Model], Scope]] = {
     Command: Scope(Permission.COLLECTOR_VIEW, "organization_id", "collector__team_id"),
     Statement: Scope(Permission.QUERY_VIEW, "organization_id", "database__team_id"),
     Fingerprint: Scope(Permission.QUERY_VIEW, "organization_id", "statements__database__team_id"),
+    FingerprintNote: Scope(Permission.QUERY_VIEW, "organization_id", "fingerprint__statements__database__team_id"),
+    FingerprintTag: Scope(Permission.QUERY_VIEW, "organization_id", "fingerprint__statements__database__team_id"),
     Bucket: Scope(Permission.QUERY_VIEW, "organization_id", "database__team_id"),
     Cost: Scope(Permission.QUERY_VIEW, "organization_id", "database__team_id"),
     Latency: Scope(Permission.QUERY_VIEW, "organization_id", "database__team_id"),
@@ -72,7 +76,7 @@ _SCOPES: Final[dict[type[Model], Scope]] = {
 # Everybody sees their own rows of these and no others, SUPER_ADMIN too.
 _OWN: Final[dict[type[Model], Permission]] = {PersonalToken: Permission.ACCOUNT_OWN}
 # Lookups over many rows would list a row once for each.
-_MANY: Final = (User, Fingerprint)
+_MANY: Final = (User, Fingerprint, FingerprintNote, FingerprintTag)
 
 
 def visible_to(queryset: QuerySet[Row], principal: Principal) -> QuerySet[Row]:

@@ -60,6 +60,12 @@ PAGE_SIZE: Final = 50
 MAX_PAGE_SIZE: Final = 500
 MAX_PAGE_OFFSET: Final = 100_000
 
+# Notes and tags of one statement.
+MAX_NOTE_CHARACTERS: Final = 4_000
+MAX_NOTES: Final = 200
+MAX_TAG_CHARACTERS: Final = 40
+MAX_TAGS: Final = 20
+
 # Signing in. Attempts that were not good, within one window: of one account from one network (an IPv4 address, an IPv6 /64),
 # of a network at all accounts, and of an account from all networks. NIST SP 800-63B 5.2.2 allows 100 for an account.
 LOGIN_WINDOW_SECONDS: Final = 900

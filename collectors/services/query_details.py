@@ -9,14 +9,14 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Any, Final
 
-from django.db.models import BigIntegerField, Case, F, Q, QuerySet, Sum, When
+from django.db.models import BigIntegerField, Case, F, Max, Q, QuerySet, Sum, When
 
-from collectors.domain import time_ranges
+from collectors.domain import periods, time_ranges
 from collectors.domain.groupings import Grouping
 from collectors.domain.metrics import CALLS, TIME
 from collectors.domain.sketches import Sketch
 from collectors.domain.sources import Source
-from collectors.models import Fingerprint, Gap, Latency, MonitoredDatabase, SlowQuery, Statement, Team
+from collectors.models import Fingerprint, FingerprintTag, Gap, Latency, MonitoredDatabase, SlowQuery, Statement, Team
 from collectors.services import queries, retention, series
 from collectors.services.queries import PERCENTILES, GapLine
 from collectors.services.query_narrowing import Narrowing, narrowed, narrowed_gaps
@@ -187,6 +187,53 @@ def percentiles(
         if sketch is not None and sketch.count >= (row.sums[CALLS] or 0) > 0 and row.source in {"", Source.SLOW_LOG}:
             found[row.identity] = {name: round(sketch.quantile(share) or 0) for name, share in PERCENTILES.items()}
     return found
+
+
+def percentiles_over_time(
+    question: Question, sketches: QuerySet[Latency], *, width: timedelta
+) -> tuple[Sequence[datetime], tuple[list[int | None], list[int | None]]]:
+    """Return the beginnings of equal slots, and the times that 95 % and 99 % of the executions in each did not exceed.
+
+    They are None where a slot has no execution that was timed by itself.
+    """
+    starts = time_ranges.starts(question.shown.since, question.shown.until, width)
+    merged: dict[datetime, Sketch] = defaultdict(Sketch)
+    stored = queries.in_period(
+        narrowed(sketches, question.narrowing),
+        since=starts[0],
+        until=question.shown.until,
+        widest=series.read_in(width),
+    )
+    for started_at, content in stored.order_by().values_list("started_at", "sketch"):
+        merged[max(starts[0], periods.floor(started_at, width))].merge(Sketch.unpacked(bytes(content)))
+
+    def quantiles(share: float) -> list[int | None]:
+        found = [merged[start].quantile(share) if start in merged else None for start in starts]
+        return [None if value is None else round(value) for value in found]
+
+    return starts, (quantiles(0.95), quantiles(0.99))
+
+
+def last_seen(question: Question) -> datetime | None:
+    """Return the beginning of the last slot in which something that was chosen ran, however long ago."""
+    found: datetime | None = narrowed(retention.kept(question.costs), question.narrowing).aggregate(
+        last=Max("started_at")
+    )["last"]
+    return found
+
+
+def tags_of(rows: Sequence[Row], tags: QuerySet[FingerprintTag]) -> dict[int, list[str]]:
+    """Return the tags of rows that are statements."""
+    found: dict[int, list[str]] = defaultdict(list)
+    named = tags.filter(fingerprint_id__in={row.key for row in rows if row.key is not None}).order_by("name")
+    for fingerprint_id, name in named.values_list("fingerprint_id", "name"):
+        found[fingerprint_id].append(name)
+    return found
+
+
+def tags(tags: QuerySet[FingerprintTag], *, most: int) -> list[str]:
+    """Return the first tags by name."""
+    return list(tags.order_by("name").values_list("name", flat=True).distinct()[:most])
 
 
 def choices(

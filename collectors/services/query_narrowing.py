@@ -6,7 +6,7 @@ from typing import Any, Final, TypeVar
 from django.db.models import Model, Q, QuerySet
 
 from collectors.domain.sources import Source
-from collectors.models import Fingerprint, Gap, SlowQuery
+from collectors.models import Fingerprint, FingerprintTag, Gap, SlowQuery
 
 Row = TypeVar("Row", bound=Model)
 
@@ -26,6 +26,7 @@ class Narrowing:
     source: str = ""
     schema: str | None = None
     user: str | None = None
+    tag: str = ""
     search: str = ""
 
     def unsearched(self) -> "Narrowing":
@@ -48,6 +49,9 @@ def narrowed(rows: QuerySet[Row], narrowing: Narrowing) -> QuerySet[Row]:
         "user_name" if rows.model is SlowQuery else "statement__user_name": narrowing.user,
     }
     rows = rows.filter(**{name: value for name, value in lookups.items() if value is not None})
+    if narrowing.tag:
+        tagged = FingerprintTag.objects.order_by().filter(name=narrowing.tag).values("fingerprint_id")
+        rows = rows.filter(statement__fingerprint_id__in=tagged)
     return rows.filter(statement__fingerprint_id__in=_found(narrowing.search)) if narrowing.search else rows
 
 

@@ -37,6 +37,8 @@ class Route:
     @property
     def model(self) -> str:
         """The table that the address belongs to, if any."""
+        if self.template.startswith("/queries/{id}/"):
+            return "fingerprint"
         return self.template.split("/")[2] if self.template.count("/") > 2 else ""
 
     @property
@@ -64,6 +66,7 @@ def _templates(patterns: list[URLPattern | URLResolver], before: str = "/") -> I
             here.replace("^(?P<app_label>collectors)/$", "collectors/")
             .replace("(?P<url>.*)$", "{url}")
             .replace("<str:token>", "{token}")
+            .replace("<str:pk>", "{id}")
         )
         yield from [here.replace("<slug:name>", name) for name in _actions(here)]
 
@@ -111,6 +114,7 @@ class Place:
             "/second-factor/": {"begin": "1"},
             "/tokens/": {"name": "script", "days": "7", "scopes": "read"},
             "/invitation/{token}/": {"password": PASSWORD},
+            "/queries/{id}/": {"note": "the nightly report"},
         }
         if route.template in own:
             return own[route.template]

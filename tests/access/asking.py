@@ -114,10 +114,7 @@ class Asking:
         yield self._api("queries?ordering=calls&search=orders")
         yield self._api(f"queries?database_id={elsewhere['monitoreddatabase']}")
         yield self._admin("")
-        for query in ("period=week", "group=database&compare=previous", f"database={elsewhere['monitoreddatabase']}"):
-            yield self._admin(f"queries/?{query}")
-        for query in ("format=csv&group=team", "format=json&period=week", "format=json&group=host&q=orders"):
-            yield self._admin(f"queries/export/?{query}")
+        yield from self._queries(census, elsewhere)
         yield self._admin("search/?s=orders&extended=1")
         table: Any
         for kind, table in ADMIN_KINDS.items():
@@ -126,6 +123,15 @@ class Asking:
                 yield self._admin(f"collectors/{kind}/add/")
             for pk in [*(row.pk for row in census.visible(self.person, kind)[:1]), elsewhere[kind]]:
                 yield self._admin(f"collectors/{kind}/{pk}/change/")
+
+    def _queries(self, census: Census, elsewhere: dict[str, int]) -> Iterator[tuple[str, str]]:
+        """Yield the pages and the files of the load."""
+        for query in ("period=week", "group=database&compare=previous", f"database={elsewhere['monitoreddatabase']}"):
+            yield self._admin(f"queries/?{query}")
+        for pk in [*(row.pk for row in census.visible(self.person, "fingerprint")[:2]), elsewhere["fingerprint"]]:
+            yield self._admin(f"queries/{pk}/?period=day")
+        for query in ("format=csv&group=team", "format=json&period=week", "format=json&group=host&q=orders"):
+            yield self._admin(f"queries/export/?{query}")
 
     def _api(self, path: str) -> tuple[str, str]:
         answer = self.api.get(path)

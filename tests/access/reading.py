@@ -131,9 +131,28 @@ class Reader:
             exported = self.asking.page("queries/export/", group="database", database=row, format="json").getvalue()
             assert len(json.loads(exported)["rows"]) == len(page.rows)
             self.expect(exported.decode())
+        self.read_query_pages()
         for word in self.some(self.census.holders, 2):
             text = self.asking.page("queries/export/", q=word, format="csv").getvalue().decode()
             self.expect(text)
+
+    def read_query_pages(self) -> None:
+        """Read pages of single statements: notes and tags are there for whoever sees the statement."""
+        for row in self.random.sample(self.census.rows["fingerprint"], min(4, len(self.census.rows["fingerprint"]))):
+            answer = self.asking.page(f"queries/{row.pk}/")
+            assert answer.status_code == (200 if self.person.sees(row) else 404)
+            self.expect(answer.content.decode())
+            if self.person.sees(row):
+                notes = [
+                    note for note in self.census.rows["fingerprintnote"] if note.values["fingerprint_id"] == row.pk
+                ]
+                assert {note.pk for note, _ in answer.context["notes"]} == {note.pk for note in notes}
+                shown = {name for name, _, _ in answer.context["places"][0].rows}
+                assert shown <= {
+                    found.values["name"] for found in self.census.visible(self.person, "monitoreddatabase")
+                }
+            else:
+                assert answer.content == self.asking.page(f"queries/{ABSENT}/").content
 
     def read_changelist(self, kind: str) -> None:
         """Read the list of a table: whole, filtered by anybody's rows, and searched for anybody's words."""

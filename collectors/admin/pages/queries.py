@@ -101,7 +101,9 @@ def _answer(request: HttpRequest, choices: Choices, principal: Principal) -> dic
         "gap_count": sum(gap.gaps for gap in gaps),
         "exports": [(name.upper(), _export_address(request, name)) for name in queries_export.FORMS],
         "most_exported": queries_export.MOST,
-        "unfiltered": address(request, **dict.fromkeys(("team", "database", "type", "source", "schema", "user", "q"))),
+        "unfiltered": address(
+            request, **dict.fromkeys(("team", "database", "type", "source", "schema", "user", "tag", "q"))
+        ),
     }
 
 

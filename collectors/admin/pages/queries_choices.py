@@ -3,9 +3,11 @@
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from typing import Any, Final
+from urllib.parse import urlencode
 
 from django.db.models import Model, QuerySet
 from django.http import HttpRequest
+from django.urls import reverse
 from django.utils.functional import Promise
 from django.utils.translation import gettext_lazy as _
 
@@ -18,7 +20,7 @@ from collectors.domain.groupings import Grouping
 from collectors.domain.metrics import METRICS, Metric
 from collectors.domain.sources import Engine, Source
 from collectors.domain.time_ranges import TimeRange
-from collectors.models import Cost, MonitoredDatabase, SlowQuery, Statement, Team
+from collectors.models import Cost, FingerprintTag, MonitoredDatabase, SlowQuery, Statement, Team
 from collectors.services import query_details, top_queries
 from collectors.services.query_narrowing import MOST_CHARACTERS, Narrowing
 
@@ -113,6 +115,16 @@ def address(request: HttpRequest, **changes: Any) -> str:
     return f"?{others.urlencode()}"
 
 
+def address_of_query(choices: Choices, pk: int) -> str:
+    """Return the address of one statement's page, for the same period."""
+    return f"{reverse('admin:query', args=[pk])}?{urlencode(time_range.parameters(choices.shown))}"
+
+
+def address_of_list(choices: Choices) -> str:
+    """Return the address of the list, for the same period."""
+    return f"{reverse('admin:queries')}?{urlencode(time_range.parameters(choices.shown))}"
+
+
 def _order(text: str, *, compared: bool) -> tuple[str, bool]:
     name = text.removeprefix("-")
     known = (name in METRICS and METRICS[name].sortable) or (compared and name == top_queries.CHANGE)
@@ -128,6 +140,7 @@ def _narrowing(request: HttpRequest, principal: Principal) -> Narrowing:
         source=asked.get("source", "") if asked.get("source") in set(Source) else "",
         schema=_text(asked.get("schema", ""), _MAX_NAME) or None,
         user=_text(asked.get("user", ""), _MAX_NAME) or None,
+        tag=_text(asked.get("tag", ""), limits.MAX_TAG_CHARACTERS).lower(),
         search=_text(asked.get("q", ""), MOST_CHARACTERS),
     )
 
@@ -273,12 +286,15 @@ def _texts(choices: Choices, principal: Principal) -> list[Input]:
         visible_to(MonitoredDatabase.objects.all(), principal), choices.narrowing
     )
 
+    tags = visible_to(FingerprintTag.objects.all(), principal)
+
     def offered(name: str) -> list[str]:
         return query_details.choices(statements, databases, name, most=_MOST_OFFERED)
 
     return [
         Input("schema", _("Schema"), choices.narrowing.schema or "", offered("schema_name")),
         Input("user", _("User of the database"), choices.narrowing.user or "", offered("user_name")),
+        Input("tag", _("Tag"), choices.narrowing.tag, query_details.tags(tags, most=_MOST_OFFERED)),
     ]
 
 

@@ -1,7 +1,7 @@
 """The table of queries: rows of numbers with what is told beside them."""
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any, Final
 
 from django.http import HttpRequest
@@ -11,12 +11,12 @@ from django.utils.translation import ngettext
 from collectors.access import Principal, visible_to
 from collectors.admin.display import NOTHING, Unit, in_unit, statement_text
 from collectors.admin.metric_titles import TITLES
-from collectors.admin.pages.queries_choices import CHANGES, GROUPINGS, Choices, address
+from collectors.admin.pages.queries_choices import CHANGES, GROUPINGS, Choices, address, address_of_query
 from collectors.domain import limits
 from collectors.domain.comparisons import Change
 from collectors.domain.groupings import Grouping
 from collectors.domain.metrics import TIME, Kind, Metric, Sums
-from collectors.models import Fingerprint, Gap, Latency, MonitoredDatabase, Statement
+from collectors.models import Fingerprint, FingerprintTag, Gap, Latency, MonitoredDatabase, Statement
 from collectors.services import query_details, top_queries
 from collectors.services.queries import GapLine
 from collectors.services.top_queries import Page, Question, Row
@@ -52,6 +52,7 @@ class Line:
 
     title: Any
     detail: list[str]
+    tags: list[str]
     link: str
     cells: list[Cell]
     share: float
@@ -73,6 +74,7 @@ class Names:
     places: Mapping[tuple[Any, ...], set[int]]
     gaps: Mapping[int, list[GapLine]]
     percentiles: Mapping[tuple[Any, ...], Mapping[str, int]]
+    tags: Mapping[int, list[str]] = field(default_factory=dict)
 
 
 def names(question: Question, rows: Sequence[Row], principal: Principal, *, gaps: bool = True) -> Names:
@@ -91,6 +93,9 @@ def names(question: Question, rows: Sequence[Row], principal: Principal, *, gaps
         places=places,
         gaps=query_details.gaps(question, visible_to(Gap.objects.all(), principal), everywhere) if gaps else {},
         percentiles=percentiles,
+        tags=query_details.tags_of(rows, visible_to(FingerprintTag.objects.all(), principal))
+        if question.grouping.of_statements
+        else {},
     )
 
 
@@ -144,7 +149,8 @@ def _line(
     return Line(
         title=title(choices.grouping, row, named),
         detail=_detail(choices.grouping, row, named),
-        link=_link(request, choices.grouping, row),
+        tags=named.tags.get(row.key, []),
+        link=_link(request, choices, row),
         cells=cells,
         share=min(100.0, share),
         spark=spark,
@@ -162,16 +168,23 @@ def cell(
 ) -> Cell:
     """Return one number of a row, and how it changed."""
     seconds = choices.shown.length.total_seconds()
-    if metric.kind is Kind.PERCENTILE:
-        return Cell(TITLES[metric.name][0], in_unit(percentiles.get(f"{metric.name}_ns"), Unit(metric.unit)))
+    if choices.earlier is None or metric.kind is Kind.PERCENTILE:
+        return number_of(metric, row.sums, whole, percentiles, seconds=seconds)
     now = metric.value(row.sums, seconds=seconds, whole=whole)
     text = in_unit(now, Unit(metric.unit))
-    if choices.earlier is None:
-        return Cell(TITLES[metric.name][0], text)
     before = metric.value(row.before, seconds=seconds, whole=whole_before)
     was = in_unit(before, Unit(metric.unit))
     gone = _("was %(before)s") % {"before": was} if now is None and before is not None else ""
     return Cell(TITLES[metric.name][0], text, gone or difference(now, before), was)
+
+
+def number_of(metric: Metric, sums: Sums, whole: Sums, percentiles: Mapping[str, int], *, seconds: float) -> Cell:
+    """Return one number of a row."""
+    if metric.kind is Kind.PERCENTILE:
+        value: float | None = percentiles.get(f"{metric.name}_ns")
+    else:
+        value = metric.value(sums, seconds=seconds, whole=whole)
+    return Cell(TITLES[metric.name][0], in_unit(value, Unit(metric.unit)))
 
 
 def difference(now: float | None, before: float | None) -> str:
@@ -219,14 +232,16 @@ def places(row: Row, named: Names) -> str:
     return ngettext("%(count)s database", "%(count)s databases", len(found)) % {"count": f"{len(found):,}"}
 
 
-def _link(request: HttpRequest, grouping: Grouping, row: Row) -> str:
-    """Return where a row leads: to the statements that make it up."""
+def _link(request: HttpRequest, choices: Choices, row: Row) -> str:
+    """Return where a row leads: to the statement's page, or to the statements that make it up."""
+    if choices.grouping.of_statements:
+        return address_of_query(choices, row.key) if row.key is not None else ""
     parameter = {
         Grouping.DATABASE: "database",
         Grouping.TEAM: "team",
         Grouping.SCHEMA: "schema",
         Grouping.USER: "user",
-    }.get(grouping)
+    }.get(choices.grouping)
     if parameter is None or row.key == "":
         return ""
     return address(request, group=None, **{parameter: row.key})
