@@ -126,12 +126,11 @@ class Asking:
 
     def _queries(self, census: Census, elsewhere: dict[str, int]) -> Iterator[tuple[str, str]]:
         """Yield the pages and the files of the load."""
-        for query in ("period=week", "group=database&compare=previous", f"database={elsewhere['monitoreddatabase']}"):
+        for query in ("group=database&compare=previous", f"period=week&database={elsewhere['monitoreddatabase']}"):
             yield self._admin(f"queries/?{query}")
-        for pk in [*(row.pk for row in census.visible(self.person, "fingerprint")[:2]), elsewhere["fingerprint"]]:
+        for pk in [*(row.pk for row in census.visible(self.person, "fingerprint")[:1]), elsewhere["fingerprint"]]:
             yield self._admin(f"queries/{pk}/?period=day")
-        for query in ("format=csv&group=team", "format=json&period=week", "format=json&group=host&q=orders"):
-            yield self._admin(f"queries/export/?{query}")
+        yield self._admin("queries/export/?format=json&group=host&q=orders")
 
     def _api(self, path: str) -> tuple[str, str]:
         answer = self.api.get(path)
