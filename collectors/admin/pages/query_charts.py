@@ -1,7 +1,7 @@
 """One statement over time: small charts beside each other, with what happened to the collectors of its databases."""
 
 from collections.abc import Collection, Sequence
-from typing import Any, Final
+from typing import Final
 
 from django.utils.translation import gettext as _
 
@@ -13,11 +13,14 @@ from collectors.domain.time_ranges import TimeRange
 from collectors.models import Latency, StatusChange
 from collectors.services import query_details, series
 from collectors.services.query_narrowing import narrowed
+from collectors.services.series import Totals
 from collectors.services.top_queries import Question
 
 _SLOTS: Final = 48
 _MARKS: Final = 60
 _SUMS: Final = ("calls", "total_time_ns", "rows", "rows_examined", "shared_blks_read", "lock_time_ns")
+# The name, the title and the lines of a chart.
+Drawn = tuple[str, str, list[charts.Series]]
 _TONES: Final = {Status.ONLINE: "good", Status.OFFLINE: "bad", Status.ERROR: "bad"}
 
 
@@ -32,41 +35,49 @@ def query_charts(
     sketches = visible_to(Latency.objects.all(), principal)
     starts, quantiles = query_details.percentiles_over_time(question, sketches, width=width)
     marks = _marks(shown, principal, databases)
-
-    def chart(name: str, title: str, lines: list[charts.Series]) -> charts.Chart:
-        return charts.Chart(name, title, starts, width, lines, gaps=gaps, marks=marks, stacked=False)
-
-    def total(name: str) -> list[Any]:
-        return [slot[name] for slot in slots]
-
-    def each(name: str) -> list[Any]:
-        return [None if not (slot["calls"] and slot[name]) else (slot[name] or 0) / slot["calls"] for slot in slots]
-
-    found = [
-        chart("calls", _("Calls"), [charts.Series(_("Calls"), total("calls"), Unit.COUNT)]),
-        chart("time", _("Total time"), [charts.Series(_("Total time"), total("total_time_ns"), Unit.NANOSECONDS)]),
-        chart(
-            "latency",
-            _("Time of one execution"),
-            [
-                charts.Series(_("Average"), each("total_time_ns"), Unit.NANOSECONDS, kind="line"),
-                *(
-                    charts.Series(title, values, Unit.NANOSECONDS, kind="line")
-                    for title, values in ((_("95 %"), quantiles[0]), (_("99 %"), quantiles[1]))
-                    if any(values)
-                ),
-            ],
-        ),
-        chart("rows", _("Rows of one execution"), [charts.Series(_("Rows"), each("rows"), Unit.DECIMAL)]),
+    return [
+        charts.Chart(name, title, starts, width, lines, gaps=gaps, marks=marks, stacked=False)
+        for name, title, lines in (*_always(slots, quantiles), *_where_counted(slots))
     ]
-    for name, title in (
-        ("rows_examined", _("Rows examined by one execution")),
-        ("shared_blks_read", _("Blocks read by one execution")),
-        ("lock_time_ns", _("Lock time of one execution")),
-    ):
-        if any(slot[name] for slot in slots):
-            unit = Unit.NANOSECONDS if name.endswith("_ns") else Unit.DECIMAL
-            found.append(chart(name, title, [charts.Series(title, each(name), unit)]))
+
+
+def _always(slots: Sequence[Totals], quantiles: Sequence[list[int | None]]) -> list[Drawn]:
+    """Return what every source counts. Percentiles are told of slow logs alone."""
+    calls = [slot["calls"] for slot in slots]
+    times = [slot["total_time_ns"] for slot in slots]
+    percentiles = [
+        charts.Series(title, values, Unit.NANOSECONDS, kind="line")
+        for title, values in zip((_("95 %"), _("99 %")), quantiles, strict=True)
+        if any(values)
+    ]
+    average = charts.Series(_("Average"), _each(slots, "total_time_ns"), Unit.NANOSECONDS, kind="line")
+    return [
+        ("calls", _("Calls"), [charts.Series(_("Calls"), calls, Unit.COUNT)]),
+        ("time", _("Total time"), [charts.Series(_("Total time"), times, Unit.NANOSECONDS)]),
+        ("latency", _("Time of one execution"), [average, *percentiles]),
+        ("rows", _("Rows of one execution"), [charts.Series(_("Rows"), _each(slots, "rows"), Unit.DECIMAL)]),
+    ]
+
+
+def _where_counted(slots: Sequence[Totals]) -> list[Drawn]:
+    """Return what only some engines count, where they counted any."""
+    return [
+        (name, title, [charts.Series(title, _each(slots, name), unit)])
+        for name, title, unit in (
+            ("rows_examined", _("Rows examined by one execution"), Unit.DECIMAL),
+            ("shared_blks_read", _("Blocks read by one execution"), Unit.DECIMAL),
+            ("lock_time_ns", _("Lock time of one execution"), Unit.NANOSECONDS),
+        )
+        if any(slot[name] for slot in slots)
+    ]
+
+
+def _each(slots: Sequence[Totals], name: str) -> list[float | None]:
+    """Return what one execution had on average; None where there was none, or nothing is counted."""
+    found: list[float | None] = []
+    for slot in slots:
+        calls, total = slot["calls"], slot[name]
+        found.append(total / calls if calls and total is not None else None)
     return found
 
 
