@@ -15,6 +15,14 @@ RUN python -m venv /opt/dbpower \
     && /opt/dbpower/bin/pip install --require-hashes --only-binary :all: -r requirements.txt \
     && /opt/dbpower/bin/pip check \
     && /opt/dbpower/bin/pip uninstall -y pip setuptools
+# Its version does not show in what it makes.
+# hadolint ignore=DL3008
+RUN apt-get update \
+    && apt-get install -y --no-install-recommends gettext \
+    && rm -rf /var/lib/apt/lists/*
+COPY dbpower/locale ./dbpower/locale
+COPY collectors/locale ./collectors/locale
+RUN find . -name '*.po' -execdir msgfmt -o django.mo {} \;
 
 # --- The image --------------------------------------------------------------------------------------------------------
 FROM python:3.11-slim
@@ -28,6 +36,8 @@ COPY --from=build /opt/dbpower /opt/dbpower
 COPY manage.py ./
 COPY dbpower ./dbpower
 COPY collectors ./collectors
+COPY --from=build /build/dbpower/locale ./dbpower/locale
+COPY --from=build /build/collectors/locale ./collectors/locale
 
 # GRANIAN_WORKERS: web processes; each serves GRANIAN_BLOCKING_THREADS requests at a time.
 ENV PATH=/opt/dbpower/bin:/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin \

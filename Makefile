@@ -4,7 +4,7 @@ SHELL := /bin/bash
 .SHELLFLAGS := -euo pipefail -c
 .DEFAULT_GOAL := help
 MAKEFLAGS += --no-print-directory
-.PHONY: help demo demo-clean serve test check lint format fuzz worlds chaos bench-agent bench-timing requirements sbom clean
+.PHONY: help demo demo-clean serve test check lint format messages fuzz worlds chaos bench-agent bench-timing requirements sbom clean
 
 PYTHON := .venv/bin/python
 # The plugin starts the private servers, and gives Django a database before its settings are read.
@@ -13,7 +13,7 @@ WORKERS := 2
 QUICK := not slow and not browser
 # These do not depend on the database Django runs on.
 NOT_ON_POSTGRESQL := servers agent chaos contract demo deployment browser faults load domain
-SHELL_SCRIPTS := .ci/install .ci/run .ci/advisories $(wildcard *.sh tests/*.sh agent/*.sh)
+SHELL_SCRIPTS := .ci/install .ci/run .ci/advisories .ci/translations $(wildcard *.sh tests/*.sh agent/*.sh)
 
 say = printf '\033[1m==> %s\033[0m\n'
 
@@ -74,6 +74,11 @@ format: ## Format the code and mend what ruff can mend
 	@.ci/install test
 	@.venv/bin/ruff check -q --fix-only
 	@.venv/bin/ruff format
+
+messages: ## Bring the catalogues of translations up to date with the code, and compile them
+	@.ci/install test
+	@$(PYTHON) -m tests.messages
+	@.ci/translations
 
 fuzz: ## Fingerprint a million statements (INPUTS=1000000), then run the property tests for long (EXAMPLES=2000 each)
 	@.ci/install test

@@ -4,6 +4,7 @@ from typing import Any
 
 from django.templatetags.static import static
 from django.urls import reverse_lazy
+from django.utils.translation import gettext_lazy as _
 
 # A blue that reads on white and on the dark theme, in the lightness steps of Unfold's own palette.
 _PRIMARY = {
@@ -23,7 +24,7 @@ _PRIMARY = {
 UNFOLD: dict[str, Any] = {
     "SITE_TITLE": "DBPower",
     "SITE_HEADER": "DBPower",
-    "SITE_SUBHEADER": "Slow queries of your fleet",
+    "SITE_SUBHEADER": _("Slow queries of your fleet"),
     "SITE_URL": None,
     "SITE_SYMBOL": "monitor_heart",
     "SHOW_HISTORY": True,
@@ -31,13 +32,18 @@ UNFOLD: dict[str, Any] = {
     "SHOW_BACK_BUTTON": True,
     "COLORS": {"primary": _PRIMARY},
     "STYLES": [lambda _request: static("collectors/admin.css"), lambda _request: static("collectors/charts.css")],
-    "SCRIPTS": [lambda _request: static("collectors/admin.js"), lambda _request: static("collectors/charts.js")],
+    "SCRIPTS": [
+        lambda _request: static("collectors/admin.js"),
+        lambda _request: static("collectors/time_zone.js"),
+        lambda _request: static("collectors/charts.js"),
+    ],
     "COMMAND": {"search_models": True, "show_history": False},
     "ACCOUNT": {
         "navigation": [
-            {"title": "Change password", "link": reverse_lazy("admin:password_change")},
-            {"title": "Second factor", "link": reverse_lazy("admin:second_factor")},
-            {"title": "API tokens", "link": reverse_lazy("admin:tokens")},
+            {"title": _("Preferences"), "link": reverse_lazy("admin:preferences")},
+            {"title": _("Change password"), "link": reverse_lazy("admin:password_change")},
+            {"title": _("Second factor"), "link": reverse_lazy("admin:second_factor")},
+            {"title": _("API tokens"), "link": reverse_lazy("admin:tokens")},
         ]
     },
     "SIDEBAR": {

@@ -1,12 +1,23 @@
-"""What every request and answer passes through: trusted proxies on the way in, a content security policy on the way out."""
+"""What every request and answer passes through: trusted proxies and people's languages on the way in, a content security
+policy on the way out.
+"""
 
 import ipaddress
 from collections.abc import Callable
+from datetime import UTC, tzinfo
+from typing import Final
 
 from django.conf import settings
 from django.core.exceptions import ImproperlyConfigured, MiddlewareNotUsed
 from django.http import HttpRequest, HttpResponse
+from django.urls import reverse
+from django.utils import timezone, translation
+from django.utils.cache import patch_vary_headers
 
+from collectors.domain import time_zones
+
+# Where the browser says in which time zone it is.
+TIME_ZONE_COOKIE: Final = "dbpower_time_zone"
 GetResponse = Callable[[HttpRequest], HttpResponse]
 
 _POLICY = (
@@ -72,3 +83,35 @@ class ContentSecurityPolicy:
         response = self.get_response(request)
         response.headers.setdefault("Content-Security-Policy", _POLICY)
         return response
+
+
+class LanguageAndZone:
+    """Speak to whoever is in the console in their language, and tell times in their zone. Elsewhere it is English and UTC.
+
+    Both are the person's own choice, else what the browser says. They belong to the thread only while the request lasts, so
+    nothing else ever meets them: neither the next request nor a stream that is written afterwards.
+    """
+
+    def __init__(self, get_response: GetResponse) -> None:
+        self.get_response = get_response
+
+    def __call__(self, request: HttpRequest) -> HttpResponse:
+        """Answer the request in the language and the zone of whoever asks."""
+        if not request.path.startswith(reverse("admin:index")):
+            return self.get_response(request)
+        language = _language(request)
+        with translation.override(language), timezone.override(_zone(request)):
+            response = self.get_response(request)
+        response.headers.setdefault("Content-Language", language)
+        patch_vary_headers(response, ["Accept-Language"])
+        return response
+
+
+def _language(request: HttpRequest) -> str:
+    chosen: str = getattr(request.user, "language", "")
+    return chosen if chosen in dict(settings.LANGUAGES) else translation.get_language_from_request(request)
+
+
+def _zone(request: HttpRequest) -> tzinfo:
+    chosen = time_zones.zone_of(getattr(request.user, "time_zone", ""))
+    return chosen or time_zones.zone_of(request.COOKIES.get(TIME_ZONE_COOKIE, "")) or UTC

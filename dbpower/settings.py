@@ -86,6 +86,7 @@ MIDDLEWARE = [
     "django.middleware.common.CommonMiddleware",
     "django.middleware.csrf.CsrfViewMiddleware",
     "django.contrib.auth.middleware.AuthenticationMiddleware",
+    "dbpower.middleware.LanguageAndZone",
     "django.contrib.messages.middleware.MessageMiddleware",
     "django.middleware.clickjacking.XFrameOptionsMiddleware",
 ]
@@ -127,7 +128,14 @@ AUTH_PASSWORD_VALIDATORS = [
 ]
 USE_TZ = True
 TIME_ZONE = "UTC"
+# The API speaks English and tells UTC; the console follows its people (see `dbpower.middleware.LanguageAndZone`).
 LANGUAGE_CODE = "en"
+LANGUAGES = [("en", "English"), ("it", "Italiano")]
+# Another Django on the same host may keep its visitors' language under the usual name.
+LANGUAGE_COOKIE_NAME = "dbpower_language"
+# The first also holds the words of the admin's theme, which brings none but English ones. Named here, ours go before those of
+# other packages.
+LOCALE_PATHS = [BASE_DIR / "dbpower" / "locale", BASE_DIR / "collectors" / "locale"]
 USE_I18N = True
 
 # -- API ---------------------------------------------------------------------------------------------------------------

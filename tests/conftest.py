@@ -1,6 +1,7 @@
 """What all tests share. The servers come from the plugin `tests.servers.plugin`."""
 
 import os
+import subprocess
 from pathlib import Path
 
 import pytest
@@ -20,7 +21,8 @@ settings.load_profile("default")
 
 
 def pytest_configure() -> None:
-    """Hash passwords quickly: in production each takes a quarter of a second, on purpose."""
+    """Compile what was translated since, and hash passwords quickly: in production each takes a quarter of a second, on purpose."""
+    subprocess.run([Path(__file__).resolve().parents[1] / ".ci/translations"], check=True)
     django_settings.PASSWORD_HASHERS = ["django.contrib.auth.hashers.MD5PasswordHasher"]
 
 

@@ -12,6 +12,8 @@ from typing import Any, Final
 from django.contrib import messages
 from django.db.models import Model, QuerySet
 from django.http import HttpRequest, HttpResponse, HttpResponseNotAllowed
+from django.utils.translation import gettext as _
+from django.utils.translation import ngettext
 
 from collectors.access import permitted
 from collectors.admin import signed_in
@@ -36,7 +38,8 @@ class ActionButton:
     """How an action is offered on an object's page."""
 
     name: str
-    label: str
+    # Translated where it is shown.
+    label: Any
     icon: str
     variant: str
 
@@ -50,7 +53,7 @@ class ScopedAction:
         *,
         permission: Permission,
         button: ActionButton,
-        done: str,
+        done: Any,
         page: str,
         offered: Callable[[Any], bool],
     ) -> None:
@@ -72,12 +75,20 @@ class ScopedAction:
         asked = queryset.order_by("pk").values_list("pk", flat=True)[: MAX_ROWS + 1]
         ids = list(asked)
         if len(ids) > MAX_ROWS:
-            messages.error(request, f"Choose at most {MAX_ROWS} rows at a time. Nothing was done.")
+            messages.error(
+                request, _("Choose at most %(count)d rows at a time. Nothing was done.") % {"count": MAX_ROWS}
+            )
             return None
         visible = model_admin.get_queryset(request).filter(pk__in=ids)
         rows = list(permitted(visible, signed_in.principal(request), self.permission))
         if len(rows) < len(ids):
-            messages.warning(request, f"{len(ids) - len(rows)} left out: your role does not permit it there.")
+            left_out = len(ids) - len(rows)
+            text = ngettext(
+                "%(count)d left out: your role does not permit it there.",
+                "%(count)d left out: your role does not permit it there.",
+                left_out,
+            )
+            messages.warning(request, text % {"count": left_out})
         outcomes = self._run(model_admin, request, rows)
         if outcomes and self.page:
             response: HttpResponse = getattr(model_admin, self.page)(request, outcomes)
@@ -97,16 +108,18 @@ class ScopedAction:
         for text in refused[:_REFUSALS_SHOWN]:
             messages.error(request, text)
         if len(refused) > _REFUSALS_SHOWN:
-            messages.error(request, f"{len(refused) - _REFUSALS_SHOWN} more were refused.")
+            more = len(refused) - _REFUSALS_SHOWN
+            text = ngettext("%(count)d more was refused.", "%(count)d more were refused.", more)
+            messages.error(request, text % {"count": more})
         return outcomes
 
 
 def scoped_action(
     *,
     permission: Permission,
-    label: str,
+    label: Any,
     icon: str,
-    done: str = "",
+    done: Any = "",
     page: str = "",
     variant: str = "default",
     offered: Callable[[Any], bool] = lambda _row: True,

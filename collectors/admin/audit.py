@@ -5,6 +5,8 @@ from django.core.exceptions import PermissionDenied
 from django.http import HttpRequest, HttpResponseNotAllowed, StreamingHttpResponse
 from django.http.response import HttpResponseBase
 from django.urls import URLPattern, path
+from django.utils.translation import gettext, pgettext
+from django.utils.translation import gettext_lazy as _
 
 from collectors.admin.base import ScopedModelAdmin
 from collectors.admin.display import ago
@@ -61,15 +63,15 @@ class AuditEntryAdmin(ScopedModelAdmin):
             headers={"Content-Disposition": disposition},
         )
 
-    @admin.display(description="Organization")
+    @admin.display(description=_("Organization"))
     def tenant(self, entry: AuditEntry) -> str:
         """Return the organization's name, or its number when it is gone."""
         if entry.organization_id is None:
-            return "none"
+            return pgettext("organization", "none")
         name = Organization.objects.filter(pk=entry.organization_id).values_list("name", flat=True).first()
-        return name or f"{entry.organization_id}, which is gone"
+        return name or gettext("%(id)d, which is gone") % {"id": entry.organization_id}
 
-    @admin.display(description="When", ordering="created_at")
+    @admin.display(description=_("When"), ordering="created_at")
     def when(self, entry: AuditEntry) -> str:
         """Return how long ago it was."""
         return ago(entry.created_at)

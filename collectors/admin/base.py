@@ -13,10 +13,11 @@ from django.db.models import Field, ForeignKey, Model, QuerySet
 from django.http import Http404, HttpRequest, HttpResponse, HttpResponseNotAllowed, HttpResponseRedirect
 from django.shortcuts import render
 from django.urls import URLPattern, path, reverse
+from django.utils.translation import gettext as _
 from unfold.admin import ModelAdmin
 
 from collectors.access import may, permitted, visible_to
-from collectors.admin import signed_in
+from collectors.admin import columns, signed_in
 from collectors.admin.actions import ActionButton, ScopedAction
 from collectors.admin.forms import RefusableForm
 from collectors.domain import limits
@@ -43,6 +44,8 @@ class ScopedModelAdmin(ModelAdmin):
     delete_permission: ClassVar[Permission | None] = None
     # What a related row must permit to be offered in a form, by field; rows that may be seen are offered otherwise.
     choice_permissions: ClassVar[dict[str, Permission]] = {}
+    # Fields that count something, and are shown as numbers; times are shown as times without being named.
+    numbers: ClassVar[tuple[str, ...]] = ()
     # Columns and fields that only SUPER_ADMIN sees.
     only_superuser: ClassVar[tuple[str, ...]] = ()
 
@@ -133,7 +136,8 @@ class ScopedModelAdmin(ModelAdmin):
 
     def get_list_display(self, request: HttpRequest) -> list[Any]:
         """Return the columns, without those that only SUPER_ADMIN sees."""
-        return [name for name in super().get_list_display(request) if self._shown(request, name)]
+        names = [name for name in super().get_list_display(request) if self._shown(request, name)]
+        return [self._column(name) for name in names]
 
     def get_fieldsets(self, request: HttpRequest, obj: Any = None) -> list[Any]:
         """Return the fields, without those that only SUPER_ADMIN sees."""
@@ -141,6 +145,20 @@ class ScopedModelAdmin(ModelAdmin):
             (title, {**options, "fields": [name for name in options["fields"] if self._shown(request, name)]})
             for title, options in super().get_fieldsets(request, obj)
         ]
+
+    def render_change_form(self, request: HttpRequest, context: dict[str, Any], *args: Any, **kwargs: Any) -> Any:
+        """Show times and numbers that nobody can change as the lists show them."""
+        page = context["adminform"]
+        readonly = {name: self._column(name) for name in page.readonly_fields}
+        page.readonly_fields = list(readonly.values())
+        page.fieldsets = [
+            (title, {**options, "fields": [readonly.get(name, name) for name in options["fields"]]})
+            for title, options in page.fieldsets
+        ]
+        return super().render_change_form(request, context, *args, **kwargs)
+
+    def _column(self, name: Any) -> Any:
+        return columns.shown(self.model, name, as_number=name in self.numbers)
 
     def _shown(self, request: HttpRequest, name: Any) -> bool:
         return name not in self.only_superuser or signed_in.principal(request).is_superuser
@@ -196,7 +214,7 @@ class ScopedModelAdmin(ModelAdmin):
         except Refused as refusal:
             request.__dict__[_REFUSAL] = refusal
         except IntegrityError:
-            request.__dict__[_REFUSAL] = Conflict("Something of this name exists already.", code="exists")
+            request.__dict__[_REFUSAL] = Conflict(_("Something of this name exists already."), code="exists")
         return super().changeform_view(request, object_id, form_url, extra)
 
     def delete_view(self, request: HttpRequest, object_id: str, extra_context: Any = None) -> Any:
@@ -237,7 +255,7 @@ class ScopedModelAdmin(ModelAdmin):
         entries = AuditEntry.objects.filter(object_type=self.opts.model_name, object_id=obj.pk)
         context = {
             **self.admin_site.each_context(request),
-            "title": f"History of {obj}",
+            "title": _("History of %(object)s") % {"object": obj},
             "entries": visible_to(entries, signed_in.principal(request))[:_HISTORY],
             "object": obj,
             "opts": self.opts,
@@ -266,11 +284,11 @@ class ScopedModelAdmin(ModelAdmin):
             if action is not None and isinstance(action[0], ScopedAction) and asking.holds(action[0].permission)
         }
 
-    def response_action(self, request: HttpRequest, queryset: QuerySet[Any], *_: Any, **__: Any) -> Any:
+    def response_action(self, request: HttpRequest, queryset: QuerySet[Any], *_args: Any, **_kwargs: Any) -> Any:
         """Run an action on the chosen rows, unless an id is not one."""
         chosen = request.POST.getlist("_selected_action")
         if not all(pk.isascii() and pk.isdigit() and len(pk) <= _MAX_ID_DIGITS for pk in chosen):
-            messages.warning(request, "There is no such row.")
+            messages.warning(request, _("There is no such row."))
             return None
         return super().response_action(request, queryset)
 

@@ -10,7 +10,7 @@ from django.utils.html import format_html
 from django.utils.safestring import SafeString
 from django.utils.translation import gettext as _
 
-from collectors.admin.display import Unit
+from collectors.admin.display import Unit, number
 from collectors.services.queries import GapLine
 
 _SPARK_WIDTH: Final = 96
@@ -57,6 +57,8 @@ class Chart:
     gaps: Sequence[Stretch] = ()
     marks: Sequence[Mark] = ()
     stacked: bool = True
+    # The page that dragging leads to; the same one when empty.
+    zoom: str = ""
     rows: list[tuple[datetime, list[tuple[float | None, str]]]] = field(init=False)
 
     def __post_init__(self) -> None:
@@ -86,6 +88,7 @@ class Chart:
             ],
             "marks": [{"at": mark.at.timestamp(), "text": mark.text, "tone": mark.tone} for mark in self.marks],
             "stacked": self.stacked,
+            "zoom": self.zoom,
             "language": translation.get_language() or "en",
             "zone": timezone.get_current_timezone_name(),
             "words": {"missing": _("Not whole:"), "total": _("Total")},
@@ -99,7 +102,7 @@ def stretches(gaps: Iterable[GapLine]) -> list[Stretch]:
             gap.covered_from,
             gap.covered_to,
             ": ".join(filter(None, (gap.database_name, str(gap.description))))
-            + (f" ({gap.amount:,})" if gap.amount is not None else ""),
+            + (f" ({number(gap.amount)})" if gap.amount is not None else ""),
         )
         for gap in gaps
     ]

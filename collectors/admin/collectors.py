@@ -7,6 +7,8 @@ from django.http import HttpRequest, HttpResponse
 from django.utils import timezone
 from django.utils.html import format_html
 from django.utils.safestring import SafeString
+from django.utils.translation import gettext
+from django.utils.translation import gettext_lazy as _
 from unfold.decorators import display
 from unfold.views import ChangeList
 
@@ -14,7 +16,7 @@ from collectors.admin import signed_in
 from collectors.admin.actions import Outcome, scoped_action
 from collectors.admin.base import ScopedModelAdmin
 from collectors.admin.connections import CONNECTION_FIELDS, ConnectionForm, initial_of
-from collectors.admin.display import ROLE_COLOURS, SOURCE_COLOURS, SOURCE_WORDS, STATUS_COLOURS, ago, freshness
+from collectors.admin.display import ROLE_COLOURS, SOURCE_COLOURS, SOURCE_WORDS, STATUS_COLOURS, ago, freshness, number
 from collectors.admin.filters import ChoicesDropdownFilter, ScopedRelatedFilter
 from collectors.admin.forms import RefusableForm
 from collectors.admin.pages.collector import page_of
@@ -24,11 +26,14 @@ from collectors.admin.site import site
 from collectors.domain.actors import Actor
 from collectors.domain.commands import CommandType
 from collectors.domain.roles import Permission
-from collectors.models import Collector, ControlPlane
+from collectors.models import Collector, ControlPlane, labels
 from collectors.services import collector_keys, collectors, commands, configs
 from collectors.services.errors import Refused
 
-_CONNECTION: Final[Any] = ("Connection to the database", {"fields": list(CONNECTION_FIELDS), "classes": ["collapse"]})
+_CONNECTION: Final[Any] = (
+    _("Connection to the database"),
+    {"fields": list(CONNECTION_FIELDS), "classes": ["collapse"]},
+)
 
 
 class CollectorForm(RefusableForm, ConnectionForm):
@@ -41,7 +46,7 @@ class CollectorForm(RefusableForm, ConnectionForm):
     def __init__(self, *args: Any, **kwargs: Any) -> None:
         super().__init__(*args, **kwargs)
         if "db_password" in self.fields:
-            self.fields["db_password"].help_text = "Empty: the stored one stays."
+            self.fields["db_password"].help_text = gettext("Empty: the stored one stays.")
         try:
             stored = configs.decrypt(collector_id=self.instance.pk, ciphertext=self.instance.config)
         except Refused:
@@ -111,46 +116,47 @@ class CollectorAdmin(ScopedModelAdmin):
         """Return the list that knows who is online."""
         return CollectorList
 
-    @display(description="Status", ordering="heartbeat__status", label=STATUS_COLOURS)
+    @display(description=_("Status"), ordering="heartbeat__status", label=STATUS_COLOURS)  # type: ignore[arg-type] # a lazy text
     def status(self, collector: Collector) -> str:
         """Return the status as a label."""
         return collector.heartbeat.status
 
-    @admin.display(description="Online")
+    @admin.display(description=_("Online"))
     def online(self, collector: Any) -> SafeString:
         """Tell whether the collector was heard within its deadline, which a STOPPED one may well be."""
-        sign, word = ("●", "yes") if collector.online else ("○", "no")
+        sign, word = ("●", gettext("yes")) if collector.online else ("○", gettext("no"))
         return format_html('<span class="whitespace-nowrap"><span aria-hidden="true">{}</span> {}</span>', sign, word)
 
-    @display(description="Source", label=SOURCE_COLOURS)
-    def source(self, collector: Collector) -> str | None:
+    @display(description=_("Source"), label=SOURCE_COLOURS)  # type: ignore[arg-type] # a lazy text
+    def source(self, collector: Collector) -> Any:
         """Tell whether the agent can read its source, as it last said."""
         return SOURCE_WORDS.get(collector.source_readable)
 
-    @admin.display(description="Data")
+    @admin.display(description=_("Data"))
     def data(self, collector: Any) -> SafeString:
         """Return how new the collector's data is."""
         return freshness(collector.data_until, fresh=collector.is_data_fresh(collector.listed_at))
 
-    @display(description="Role", label=ROLE_COLOURS)
-    def ha_role(self, collector: Collector) -> str | None:
+    @display(description=_("Role"), label=ROLE_COLOURS)  # type: ignore[arg-type] # a lazy text
+    def ha_role(self, collector: Collector) -> tuple[str, str] | None:
         """Return whether it reads its database or stands by for the one that does."""
-        return collector.ha_role
+        role = collector.ha_role
+        return None if role is None else (role, labels.label_of(labels.HA_ROLES, role))
 
-    @admin.display(description="Last heartbeat", ordering="heartbeat__last_heartbeat")
+    @admin.display(description=_("Last heartbeat"), ordering="heartbeat__last_heartbeat")
     def heartbeat_age(self, collector: Any) -> str:
         """Return how long ago the agent was heard."""
-        return ago(collector.heartbeat.last_heartbeat, now=collector.listed_at, never="never")
+        return ago(collector.heartbeat.last_heartbeat, now=collector.listed_at, never=gettext("never"))
 
-    @admin.display(description="Queries", ordering="heartbeat__queries_collected")
+    @admin.display(description=_("Queries"), ordering="heartbeat__queries_collected")
     def queries_collected(self, collector: Collector) -> str:
         """Return the total of all the agent's runs."""
-        return f"{collector.heartbeat.queries_collected:,}"
+        return number(collector.heartbeat.queries_collected)
 
-    @admin.display(description="Errors", ordering="heartbeat__errors_count")
+    @admin.display(description=_("Errors"), ordering="heartbeat__errors_count")
     def errors_count(self, collector: Collector) -> str:
         """Return the total of all the agent's runs."""
-        return f"{collector.heartbeat.errors_count:,}"
+        return number(collector.heartbeat.errors_count)
 
     # -- One collector -------------------------------------------------------------------------------------------------
 
@@ -188,9 +194,9 @@ class CollectorAdmin(ScopedModelAdmin):
 
     @scoped_action(
         permission=Permission.COLLECTOR_COMMAND,
-        label="Start",
+        label=_("Start"),
         icon="play_arrow",
-        done="Asked to start: {names}.",
+        done=_("Asked to start: {names}."),
         offered=lambda collector: not collector.auto_collect,
     )
     def start(self, row: Any, actor: Actor) -> Any:
@@ -199,9 +205,9 @@ class CollectorAdmin(ScopedModelAdmin):
 
     @scoped_action(
         permission=Permission.COLLECTOR_COMMAND,
-        label="Stop",
+        label=_("Stop"),
         icon="stop",
-        done="Asked to stop: {names}.",
+        done=_("Asked to stop: {names}."),
         offered=lambda collector: collector.auto_collect,
     )
     def stop(self, row: Any, actor: Actor) -> Any:
@@ -210,9 +216,9 @@ class CollectorAdmin(ScopedModelAdmin):
 
     @scoped_action(
         permission=Permission.COLLECTOR_COMMAND,
-        label="Collect now",
+        label=_("Collect now"),
         icon="download",
-        done="Asked to collect now: {names}.",
+        done=_("Asked to collect now: {names}."),
     )
     def collect(self, row: Any, actor: Actor) -> Any:
         """Collect once, now."""
@@ -220,9 +226,9 @@ class CollectorAdmin(ScopedModelAdmin):
 
     @scoped_action(
         permission=Permission.COLLECTOR_MANAGE,
-        label="Rotate key",
+        label=_("Rotate key"),
         icon="autorenew",
-        done="Their agents make new keys with the next heartbeat: {names}.",
+        done=_("Their agents make new keys with the next heartbeat: {names}."),
         offered=lambda collector: collector.api_key_hash and not collector.key_rotation_requested_at,
     )
     def rotate_key_by_agent(self, row: Any, actor: Actor) -> Any:
@@ -231,17 +237,17 @@ class CollectorAdmin(ScopedModelAdmin):
 
     @scoped_action(
         permission=Permission.COLLECTOR_MANAGE,
-        label="Revoke keys",
+        label=_("Revoke keys"),
         icon="key_off",
         variant="danger",
-        done="Without a key now: {names}.",
+        done=_("Without a key now: {names}."),
         offered=lambda collector: bool(collector.api_key_hash),
     )
     def revoke_key(self, row: Any, actor: Actor) -> Any:
         """End every key at once."""
         return collector_keys.revoke(collector=row, actor=actor)
 
-    @scoped_action(permission=Permission.COLLECTOR_MANAGE, label="New key by hand", icon="key", page="show_keys")
+    @scoped_action(permission=Permission.COLLECTOR_MANAGE, label=_("New key by hand"), icon="key", page="show_keys")
     def rotate_key(self, row: Any, actor: Actor) -> Any:
         """Make a new key, which the page that follows shows once."""
         return collectors.rotate_key(collector=row, actor=actor)

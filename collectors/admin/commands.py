@@ -3,6 +3,7 @@
 from typing import Any
 
 from django.contrib import admin
+from django.utils.translation import gettext_lazy as _
 from unfold.decorators import display
 
 from collectors.admin.actions import scoped_action
@@ -40,26 +41,26 @@ class CommandAdmin(ScopedModelAdmin):
     ]
     actions = ["cancel"]
 
-    @display(description="State", ordering="state", label=STATE_COLOURS)
-    def shown_state(self, command: Command) -> str:
+    @display(description=_("State"), ordering="state", label=STATE_COLOURS)  # type: ignore[arg-type] # a lazy text
+    def shown_state(self, command: Command) -> tuple[str, str]:
         """Return the state as a label."""
-        return command.state
+        return command.state, command.get_state_display()
 
-    @admin.display(description="Asked", ordering="created_at")
+    @admin.display(description=_("Asked"), ordering="created_at")
     def asked(self, command: Command) -> str:
         """Return how long ago it was asked for."""
         return ago(command.created_at)
 
-    @admin.display(description="Ended", ordering="ended_at")
+    @admin.display(description=_("Ended"), ordering="ended_at")
     def ended(self, command: Command) -> str:
         """Return how long ago it ended."""
         return ago(command.ended_at)
 
     @scoped_action(
         permission=Permission.COLLECTOR_COMMAND,
-        label="Cancel",
+        label=_("Cancel"),
         icon="cancel",
-        done="Cancelled: {names}.",
+        done=_("Cancelled: {names}."),
         offered=lambda command: command.state in states.OPEN,
     )
     def cancel(self, row: Any, actor: Actor) -> Any:

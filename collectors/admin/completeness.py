@@ -1,9 +1,11 @@
 """What is known to be missing from the numbers."""
 
 from django.contrib import admin
+from django.utils.translation import gettext_lazy as _
+from django.utils.translation import pgettext
 
 from collectors.admin.base import ScopedModelAdmin
-from collectors.admin.display import ago
+from collectors.admin.display import ago, number
 from collectors.admin.filters import ChoicesDropdownFilter, ScopedRelatedFilter
 from collectors.admin.site import site
 from collectors.domain.roles import Permission
@@ -24,12 +26,12 @@ class GapAdmin(ScopedModelAdmin):
     list_select_related = ["database"]
     fields = ["database", "source", "kind", "how_much", "covered_from", "covered_to", "detail", "created_at"]
 
-    @admin.display(description="Until", ordering="covered_to")
+    @admin.display(description=_("Until"), ordering="covered_to")
     def until(self, gap: Gap) -> str:
         """Return how long ago the gap ended."""
         return ago(gap.covered_to)
 
-    @admin.display(description="Amount", ordering="amount")
+    @admin.display(description=_("Amount"), ordering="amount")
     def how_much(self, gap: Gap) -> str:
         """Return how much is missing, as far as it can be known."""
-        return "unknown" if gap.amount is None else f"{gap.amount:,}"
+        return pgettext("amount", "unknown") if gap.amount is None else number(gap.amount)

@@ -4,6 +4,7 @@ from typing import Any, Final
 
 from django import forms
 from django.core.validators import MaxLengthValidator, RegexValidator
+from django.utils.translation import gettext_lazy as _
 from unfold.widgets import (
     UnfoldAdminIntegerFieldWidget,
     UnfoldAdminPasswordWidget,
@@ -12,16 +13,16 @@ from unfold.widgets import (
 )
 
 _MODES: Final = (
-    ("", "Decided by the agent: plain on its own host, verified elsewhere"),
-    ("disable", "disable: never encrypted"),
-    ("require", "require: encrypted, server not verified"),
-    ("verify_ca", "verify_ca: encrypted, certificate verified"),
-    ("verify_identity", "verify_identity: certificate and host name verified"),
+    ("", _("Decided by the agent: plain on its own host, verified elsewhere")),
+    ("disable", _("disable: never encrypted")),
+    ("require", _("require: encrypted, server not verified")),
+    ("verify_ca", _("verify_ca: encrypted, certificate verified")),
+    ("verify_identity", _("verify_identity: certificate and host name verified")),
 )
-_PRINTABLE: Final = RegexValidator(r"[\x00-\x1f\x7f]", "Control characters are not allowed.", inverse_match=True)
+_PRINTABLE: Final = RegexValidator(r"[\x00-\x1f\x7f]", _("Control characters are not allowed."), inverse_match=True)
 # A comma makes a driver try several hosts, a slash or an at sign makes it take the host for something else.
-_ONE_HOST: Final = RegexValidator(r"[,/@\\'\"\s]", "One host name or address is needed.", inverse_match=True)
-_ABSOLUTE: Final = RegexValidator(r"^/", "An absolute path on the agent's host is needed.")
+_ONE_HOST: Final = RegexValidator(r"[,/@\\'\"\s]", _("One host name or address is needed."), inverse_match=True)
+_ABSOLUTE: Final = RegexValidator(r"^/", _("An absolute path on the agent's host is needed."))
 
 # The form's field for each member of the configuration.
 _MEMBERS: Final = {
@@ -36,7 +37,7 @@ _TLS_MEMBERS: Final = {"tls_mode": "mode", "tls_ca": "ca", "tls_cert": "cert", "
 CONNECTION_FIELDS: Final = (*_MEMBERS, *_TLS_MEMBERS)
 
 
-def _text(label: str, longest: int, *validators: Any, help_text: str = "") -> forms.CharField:
+def _text(label: Any, longest: int, *validators: Any, help_text: Any = "") -> forms.CharField:
     return forms.CharField(
         label=label,
         required=False,
@@ -49,38 +50,40 @@ def _text(label: str, longest: int, *validators: Any, help_text: str = "") -> fo
 class ConnectionForm(forms.Form):
     """The members of a configuration. All may be left out: the agent's own file may hold them."""
 
-    db_host = _text("Host", 255, _ONE_HOST, help_text="Seen from the agent's host. Empty: this host.")
+    db_host = _text(_("Host"), 255, _ONE_HOST, help_text=_("Seen from the agent's host. Empty: this host."))
     db_port = forms.IntegerField(
-        label="Port",
+        label=_("Port"),
         required=False,
         min_value=1,
         max_value=65535,
         widget=UnfoldAdminIntegerFieldWidget,
-        help_text="Empty: 3306 for MySQL and MariaDB, 5432 for PostgreSQL.",
+        help_text=_("Empty: 3306 for MySQL and MariaDB, 5432 for PostgreSQL."),
     )
-    db_user = _text("User", 128)
+    db_user = _text(_("User"), 128)
     db_password = forms.CharField(
-        label="Password",
+        label=_("Password"),
         required=False,
         strip=False,
         validators=[MaxLengthValidator(1024), _PRINTABLE],
         widget=UnfoldAdminPasswordWidget(attrs={"autocomplete": "new-password"}),
-        help_text="Stored encrypted and never shown again.",
+        help_text=_("Stored encrypted and never shown again."),
     )
-    db_database = _text("Database name", 128, help_text="The one to connect to; PostgreSQL: where the extension is.")
-    db_socket = _text("Socket", 1024, _ABSOLUTE, help_text="Instead of host and port.")
+    db_database = _text(
+        _("Database name"), 128, help_text=_("The one to connect to; PostgreSQL: where the extension is.")
+    )
+    db_socket = _text(_("Socket"), 1024, _ABSOLUTE, help_text=_("Instead of host and port."))
     tls_mode = forms.ChoiceField(
         label="TLS", required=False, choices=_MODES, widget=UnfoldAdminSelectWidget(choices=_MODES)
     )
-    tls_ca = _text("TLS: CA file", 1024, _ABSOLUTE, help_text="Paths on the agent's host.")
-    tls_cert = _text("TLS: certificate file", 1024, _ABSOLUTE)
-    tls_key = _text("TLS: key file", 1024, _ABSOLUTE)
+    tls_ca = _text(_("TLS: CA file"), 1024, _ABSOLUTE, help_text=_("Paths on the agent's host."))
+    tls_cert = _text(_("TLS: certificate file"), 1024, _ABSOLUTE)
+    tls_key = _text(_("TLS: key file"), 1024, _ABSOLUTE)
 
     def clean(self) -> dict[str, Any] | None:
         """Require certificate and key together."""
         cleaned = super().clean()
         if bool(self.cleaned_data.get("tls_cert")) != bool(self.cleaned_data.get("tls_key")):
-            self.add_error("tls_key", "Certificate and key belong together.")
+            self.add_error("tls_key", _("Certificate and key belong together."))
         return cleaned
 
     def config(self) -> dict[str, Any]:

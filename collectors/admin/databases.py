@@ -7,6 +7,7 @@ from django.db.models import Count, Q, QuerySet
 from django.http import HttpRequest
 from django.utils import timezone
 from django.utils.safestring import SafeString
+from django.utils.translation import gettext_lazy as _
 
 from collectors.access import visible_to
 from collectors.admin import signed_in
@@ -54,12 +55,12 @@ class MonitoredDatabaseAdmin(ScopedModelAdmin):
             return columns
         return [name for name in columns if name != "watchers"]
 
-    @admin.display(description="Collectors", ordering="collector_count")
+    @admin.display(description=_("Collectors"), ordering="collector_count")
     def watchers(self, database: Any) -> str:
         """Return how many collectors watch the database. None, and none that may be seen, look the same."""
         return str(database.collector_count or NOTHING)
 
-    @admin.display(description="Data")
+    @admin.display(description=_("Data"))
     def data(self, database: MonitoredDatabase) -> SafeString:
         """Return how new the numbers are."""
         return freshness(database.data_until, fresh=database.is_data_fresh(timezone.now()))

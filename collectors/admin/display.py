@@ -1,14 +1,20 @@
-"""How values are shown: ages in words with the exact time on hover, nanoseconds as milliseconds, statuses as labels."""
+"""How values are shown: times and ages with UTC on hover, nanoseconds as milliseconds, statuses as labels.
+
+All in the language and the time zone of whoever looks (see `dbpower.middleware.LanguageAndZone`).
+"""
 
 from collections.abc import Mapping
 from datetime import UTC, datetime, timedelta
+from decimal import Decimal
 from enum import StrEnum
-from typing import Final
+from typing import Any, Final
 
 from django.template.defaultfilters import filesizeformat
-from django.utils import timezone
+from django.utils import formats, timezone
 from django.utils.html import format_html
 from django.utils.safestring import SafeString
+from django.utils.translation import gettext as _
+from django.utils.translation import gettext_lazy, pgettext_lazy
 
 from collectors.domain.commands import CommandState
 from collectors.domain.leases import HaRole
@@ -24,7 +30,11 @@ STATUS_COLOURS: Final = {
     Status.STOPPED.value: "default",
 }
 ROLE_COLOURS: Final = {HaRole.ACTIVE.value: "success", HaRole.STANDBY.value: "info"}
-SOURCE_WORDS: Final[Mapping[bool | None, str]] = {True: "readable", False: "unreadable"}
+# What the colour goes by, and what is read.
+SOURCE_WORDS: Final[Mapping[bool | None, Any]] = {
+    True: ("readable", gettext_lazy("readable")),
+    False: ("unreadable", gettext_lazy("unreadable")),
+}
 SOURCE_COLOURS: Final = {"readable": "success", "unreadable": "danger"}
 STATE_COLOURS: Final = {
     CommandState.PENDING.value: "info",
@@ -34,7 +44,12 @@ STATE_COLOURS: Final = {
     CommandState.EXPIRED.value: "warning",
     CommandState.CANCELLED.value: "default",
 }
-_UNITS: Final = ((86_400, "d"), (3_600, "h"), (60, "min"), (1, "s"))
+_UNITS: Final = (
+    (86_400, pgettext_lazy("unit of time: days", "d")),
+    (3_600, pgettext_lazy("unit of time: hours", "h")),
+    (60, pgettext_lazy("unit of time: minutes", "min")),
+    (1, pgettext_lazy("unit of time: seconds", "s")),
+)
 _NANOSECONDS: Final = 1_000_000_000
 _MILLISECOND: Final = 1_000_000
 # From here on the next smaller unit says nothing more.
@@ -64,32 +79,58 @@ def duration(length: timedelta) -> str:
                 return f"{count} {unit}"
             smaller, smaller_unit = _UNITS[index + 1]
             return f"{count} {unit} {rest // smaller} {smaller_unit}" if rest >= smaller else f"{count} {unit}"
-    return "0 s"
+    return f"0 {_UNITS[-1][1]}"
 
 
-def ago(moment: datetime | None, *, now: datetime | None = None, never: str = NOTHING) -> SafeString | str:
-    """Return how long ago something was, with its exact time on hover."""
-    if moment is None:
+def moment(at: datetime | None, *, never: str = NOTHING) -> SafeString | str:
+    """Return a time in the person's zone, `2026-11-27 15:03`, with UTC on hover."""
+    if at is None:
         return never
-    age = duration((now or timezone.now()) - moment)
+    return _time(at, f"{timezone.localtime(at):%Y-%m-%d %H:%M}", _utc(at))
+
+
+def ago(at: datetime | None, *, now: datetime | None = None, never: str = NOTHING) -> SafeString | str:
+    """Return how long ago something was, with its exact time on hover: in the person's zone where that is another, and in UTC."""
+    if at is None:
+        return never
+    words = _("%(age)s ago") % {"age": duration((now or timezone.now()) - at)}
+    local = timezone.localtime(at)
+    here = "" if local.utcoffset() == timedelta() else f"{local:%Y-%m-%d %H:%M:%S %Z} · "
+    return _time(at, words, here + _utc(at))
+
+
+def _utc(at: datetime) -> str:
+    return f"{at.astimezone(UTC):%Y-%m-%d %H:%M:%S} UTC"
+
+
+def _time(at: datetime, words: str, title: str) -> SafeString:
     return format_html(
-        '<time datetime="{}" title="{} UTC" class="whitespace-nowrap">{} ago</time>',
-        moment.isoformat(),
-        moment.strftime("%Y-%m-%d %H:%M:%S"),
-        age,
+        '<time datetime="{}" title="{}" class="whitespace-nowrap">{}</time>',
+        at.astimezone(UTC).isoformat(),
+        title,
+        words,
     )
+
+
+def number(value: float | Decimal | None, decimals: int | None = None) -> str:
+    """Return a number as the person's language writes it, `1,234.50` or `1.234,50`, rounded to so many decimals."""
+    if value is None:
+        return NOTHING
+    if decimals is not None:
+        value = Decimal(f"{value:.{decimals}f}")
+    return formats.number_format(value, decimals, force_grouping=True)
 
 
 def freshness(until: datetime | None, *, fresh: bool | None) -> SafeString:
     """Return how new data is, and whether it ought to be newer; `fresh` is None where none is expected."""
     if fresh is None:
         return format_html("{}", NOTHING)
-    sign, word = ("●", "fresh") if fresh else ("○", "stale")
+    sign, word = ("●", _("fresh")) if fresh else ("○", _("stale"))
     return format_html(
         '<span class="whitespace-nowrap"><span aria-hidden="true">{}</span> {}, {}</span>',
         sign,
         word,
-        ago(until, never="none yet"),
+        ago(until, never=_("none yet")),
     )
 
 
@@ -98,8 +139,8 @@ def nanoseconds(value: int | None) -> str:
     if value is None:
         return NOTHING
     if value >= _NANOSECONDS:
-        return f"{value / _NANOSECONDS:,.2f} s"
-    return f"{value / _MILLISECOND:,.2f} ms"
+        return f"{number(value / _NANOSECONDS, 2)} s"
+    return f"{number(value / _MILLISECOND, 2)} ms"
 
 
 def in_unit(value: float | None, unit: Unit) -> str:
@@ -111,23 +152,18 @@ def in_unit(value: float | None, unit: Unit) -> str:
     if unit is Unit.BYTES:
         return filesizeformat(value)
     if unit is Unit.PERCENT:
-        return f"{value:,.1f} %"
+        return f"{number(value, 1)} %"
     if unit is Unit.PER_SECOND:
-        return f"{value:,.2f} /s"
+        return f"{number(value, 2)} /s"
     if unit is Unit.DECIMAL:
-        return f"{value:,.2f}"
+        return number(value, 2)
     if unit is Unit.SESSIONS:
-        return f"{value / _NANOSECONDS:,.3f}"
-    return f"{round(value):,}"
+        return number(value / _NANOSECONDS, 3)
+    return number(round(value))
 
 
-def in_utc(moment: datetime) -> str:
-    """Return a moment in UTC."""
-    return f"{moment.astimezone(UTC):%Y-%m-%d %H:%M:%S} UTC"
-
-
-def statement_text(text: str | None, missing: str = "text not here yet") -> SafeString:
+def statement_text(text: str | None) -> SafeString:
     """Return a statement as monospaced text, cut by the style sheet and whole on hover. It is data: always escaped."""
     if not text:
-        return format_html('<span class="italic">{}</span>', missing)
+        return format_html('<span class="italic">{}</span>', _("text not here yet"))
     return format_html('<code class="dbpower-sql" title="{}">{}</code>', text[:2_000], text[:500])

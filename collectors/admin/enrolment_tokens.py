@@ -8,6 +8,8 @@ from django.contrib import admin
 from django.http import HttpRequest, HttpResponse
 from django.shortcuts import render
 from django.utils import timezone
+from django.utils.translation import gettext, pgettext
+from django.utils.translation import gettext_lazy as _
 from unfold.widgets import UnfoldAdminIntegerFieldWidget
 
 from collectors.admin import signed_in
@@ -31,14 +33,14 @@ class EnrolmentTokenForm(RefusableForm):
     """A token to be."""
 
     hours = forms.IntegerField(
-        label="Hours that it lasts",
+        label=_("Hours that it lasts"),
         min_value=1,
         max_value=limits.MAX_ENROLMENT_HOURS,
         initial=limits.ENROLMENT_HOURS,
         widget=UnfoldAdminIntegerFieldWidget,
     )
     max_uses = forms.IntegerField(
-        label="Hosts that may use it",
+        label=_("Hosts that may use it"),
         min_value=1,
         max_value=limits.MAX_ENROLMENTS,
         initial=1,
@@ -104,25 +106,27 @@ class EnrolmentTokenAdmin(ScopedModelAdmin):
         response["Cache-Control"] = "no-store"
         return response
 
-    @admin.display(description="State")
+    @admin.display(description=_("State"))
     def state(self, token: EnrolmentToken) -> str:
         """Return whether it can be used."""
         if token.revoked_at:
-            return "revoked"
+            return pgettext("state of a token", "revoked")
         if token.expires_at <= timezone.now():
-            return "expired"
-        return "used up" if token.uses >= token.max_uses else "open"
+            return pgettext("state of a token", "expired")
+        if token.uses >= token.max_uses:
+            return pgettext("state of a token", "used up")
+        return pgettext("state of a token", "open")
 
-    @admin.display(description="Used")
+    @admin.display(description=_("Used"))
     def used(self, token: EnrolmentToken) -> str:
         """Return how often it was used."""
-        return f"{token.uses} of {token.max_uses}"
+        return gettext("%(uses)d of %(most)d") % {"uses": token.uses, "most": token.max_uses}
 
     @scoped_action(
         permission=Permission.COLLECTOR_MANAGE,
-        label="Revoke",
+        label=_("Revoke"),
         icon="block",
-        done="Revoked: {names}.",
+        done=_("Revoked: {names}."),
         offered=lambda token: token.revoked_at is None,
     )
     def revoke(self, row: Any, actor: Actor) -> Any:

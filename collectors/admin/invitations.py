@@ -4,6 +4,8 @@ from typing import Any
 
 from django.contrib import admin
 from django.utils import timezone
+from django.utils.translation import gettext_lazy as _
+from django.utils.translation import pgettext
 
 from collectors.admin.actions import scoped_action
 from collectors.admin.base import ScopedModelAdmin
@@ -32,20 +34,22 @@ class InvitationAdmin(ScopedModelAdmin):
     readonly_fields = ["email", "organization", "team", "role", "state", "created_at", "expires_at"]
     actions = ["revoke"]
 
-    @admin.display(description="State")
+    @admin.display(description=_("State"))
     def state(self, invitation: Invitation) -> str:
         """Return what became of it."""
         if invitation.accepted_at:
-            return "accepted"
+            return pgettext("state of an invitation", "accepted")
         if invitation.revoked_at:
-            return "revoked"
-        return "open" if invitation.expires_at > timezone.now() else "expired"
+            return pgettext("state of an invitation", "revoked")
+        if invitation.expires_at > timezone.now():
+            return pgettext("state of an invitation", "open")
+        return pgettext("state of an invitation", "expired")
 
     @scoped_action(
         permission=Permission.MEMBERSHIP_MANAGE,
-        label="Revoke",
+        label=_("Revoke"),
         icon="block",
-        done="Revoked: {names}.",
+        done=_("Revoked: {names}."),
         offered=lambda invitation: not (invitation.accepted_at or invitation.revoked_at),
     )
     def revoke(self, row: Any, actor: Actor) -> Any:

@@ -5,6 +5,7 @@ from typing import Any, ClassVar, Final
 from django import forms
 from django.contrib import admin
 from django.http import HttpRequest, HttpResponse
+from django.utils.translation import gettext_lazy as _
 from unfold.widgets import UnfoldAdminEmailInputWidget
 
 from collectors.access import visible_to
@@ -26,9 +27,9 @@ class NewMembershipForm(RefusableForm):
 
     email = forms.EmailField(
         max_length=254,
-        label="E-mail address",
+        label=_("E-mail address"),
         widget=UnfoldAdminEmailInputWidget,
-        help_text="Somebody whom you do not see among the users is invited: you get a link to hand over.",
+        help_text=_("Somebody whom you do not see among the users is invited: you get a link to hand over."),
     )
 
     class Meta:

@@ -12,6 +12,7 @@ from django.core.paginator import Paginator
 from django.http import HttpRequest, HttpResponse, HttpResponseRedirect
 from django.template.response import TemplateResponse
 from django.urls import URLPattern, path, reverse
+from django.utils.translation import gettext_lazy as _
 from django.views.decorators.cache import never_cache
 from unfold.dataclasses import SearchResult
 from unfold.forms import AdminOwnPasswordChangeForm, AuthenticationForm
@@ -32,7 +33,9 @@ class SignInForm(AuthenticationForm):
 
     error_messages = {
         **AuthenticationForm.error_messages,
-        "invalid_login": "The e-mail address or the password is not right, or the account belongs to no organization.",
+        "invalid_login": _(
+            "The e-mail address or the password is not right, or the account belongs to no organization."
+        ),
     }
 
     retry_after_seconds = 0
@@ -111,7 +114,7 @@ class ConsoleSite(UnfoldAdminSite):
     """The operators' console. What it lists by itself is scoped like the tables."""
 
     index_template = "admin/dbpower/home.html"
-    index_title = "Home"
+    index_title = _("Home")
     login_form = SignInForm
     enable_nav_sidebar = True
 
@@ -122,14 +125,18 @@ class ConsoleSite(UnfoldAdminSite):
 
     def extra_urls(self) -> list[URLPattern]:
         """Return the pages that belong to no table."""
+        from collectors.admin.pages.home import fleet_page
         from collectors.admin.pages.invitation import invitation_page
+        from collectors.admin.pages.preferences import preferences_page
         from collectors.admin.pages.queries import queries_export_page, queries_page
         from collectors.admin.pages.query import query_page
         from collectors.admin.pages.second_factor import second_factor_page
         from collectors.admin.pages.tokens import tokens_page
 
         return [
+            path("fleet/", self.admin_view(fleet_page), name="fleet"),
             path("queries/", self.admin_view(queries_page), name="queries"),
+            path("preferences/", self.admin_view(partial(preferences_page, self)), name="preferences"),
             path("queries/export/", self.admin_view(queries_export_page), name="queries_export"),
             path("queries/<str:pk>/", self.admin_view(query_page), name="query"),
             path("tokens/", self.admin_view(partial(tokens_page, self)), name="tokens"),
@@ -170,12 +177,14 @@ class ConsoleSite(UnfoldAdminSite):
         return response
 
     def index(self, request: HttpRequest, extra_context: dict[str, Any] | None = None) -> TemplateResponse:
-        """Show where to go, and what the signed-in person did last, as far as that is still theirs to see."""
+        """Show what is wrong, what costs most, and what the signed-in person did last, as far as that is still theirs to see."""
+        from collectors.admin.pages.home import home_context
+
         asking = signed_in.principal(request)
         own = AuditEntry.objects.filter(user_id=asking.user_id)
         if not asking.is_superuser:
             own = own.filter(organization_id__in=asking.member_organizations())
-        return super().index(request, {"recent": own[:_RECENT], **(extra_context or {})})
+        return super().index(request, {**home_context(request), "recent": own[:_RECENT], **(extra_context or {})})
 
     def search(self, request: HttpRequest, extra_context: dict[str, Any] | None = None) -> Any:  # noqa: ARG002
         """Find tables and rows by name. Unfold would keep the answers for minutes, past a lost role, and read whole tables."""

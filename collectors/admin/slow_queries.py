@@ -3,6 +3,8 @@
 from django.contrib import admin
 from django.db.models import QuerySet
 from django.http import HttpRequest
+from django.utils.translation import gettext, pgettext_lazy
+from django.utils.translation import gettext_lazy as _
 
 from collectors.admin.base import ScopedModelAdmin
 from collectors.admin.display import ago, nanoseconds, statement_text
@@ -18,6 +20,7 @@ class SlowQueryAdmin(ScopedModelAdmin):
     """Logged executions, newest first. Read only."""
 
     view_permission = Permission.QUERY_VIEW
+    numbers = ("rows_sent", "rows_examined", "rows_affected")
     list_display = ["started", "took", "shown_text", "database", "rows_examined", "rows_sent", "user_name", "host"]
     list_display_links = ["started"]
     list_filter = [("database", ScopedRelatedFilter)]
@@ -42,29 +45,29 @@ class SlowQueryAdmin(ScopedModelAdmin):
         """Return what the person may see and the organization still keeps."""
         return retention.kept(super().get_queryset(request))
 
-    @admin.display(description="Started", ordering="started_at")
+    @admin.display(description=_("Started"), ordering="started_at")
     def started(self, query: SlowQuery) -> str:
         """Return how long ago it started."""
         return ago(query.started_at)
 
-    @admin.display(description="Time", ordering="query_time_ns")
+    @admin.display(description=pgettext_lazy("length of an execution", "Time"), ordering="query_time_ns")
     def took(self, query: SlowQuery) -> str:
         """Return how long it took."""
         return nanoseconds(query.query_time_ns)
 
-    @admin.display(description="Lock time", ordering="lock_time_ns")
+    @admin.display(description=_("Lock time"), ordering="lock_time_ns")
     def waited(self, query: SlowQuery) -> str:
         """Return how long it waited for locks."""
         return nanoseconds(query.lock_time_ns)
 
-    @admin.display(description="Statement")
+    @admin.display(description=_("Statement"))
     def shown_text(self, query: SlowQuery) -> str:
         """Return the statement, cut to a line."""
         fingerprint = query.statement.fingerprint
         return statement_text(fingerprint.text if fingerprint else None)
 
-    @admin.display(description="Statement")
+    @admin.display(description=_("Statement"))
     def full_text(self, query: SlowQuery) -> str:
         """Return the whole statement."""
         fingerprint = query.statement.fingerprint
-        return fingerprint.text if fingerprint else "not here yet"
+        return fingerprint.text if fingerprint else gettext("not here yet")

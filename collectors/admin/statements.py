@@ -1,16 +1,17 @@
 """Fingerprints and the statements that share them. Their text is data and always escaped."""
 
-from datetime import datetime
 from typing import Any
 
 from django.contrib import admin
 from django.db.models import OuterRef, QuerySet, Subquery
 from django.http import HttpRequest
+from django.utils.translation import gettext
+from django.utils.translation import gettext_lazy as _
 
 from collectors.access import visible_to
 from collectors.admin import signed_in
 from collectors.admin.base import ScopedModelAdmin
-from collectors.admin.display import ago, statement_text
+from collectors.admin.display import ago, moment, statement_text
 from collectors.admin.filters import ChoicesDropdownFilter, ScopedRelatedFilter
 from collectors.admin.site import site
 from collectors.domain.roles import Permission
@@ -38,21 +39,20 @@ class FingerprintAdmin(ScopedModelAdmin):
         seen: QuerySet[Any] = rows.annotate(seen_since=Subquery(earliest))
         return seen
 
-    @admin.display(description="Text")
+    @admin.display(description=_("Text"))
     def shown_text(self, fingerprint: Fingerprint) -> str:
         """Return the text, cut to a line."""
         return statement_text(fingerprint.text)
 
-    @admin.display(description="First seen", ordering="seen_since")
+    @admin.display(description=_("First seen"), ordering="seen_since")
     def first_seen(self, fingerprint: Any) -> str:
         """Return how long ago it was seen first."""
         return ago(fingerprint.seen_since)
 
-    @admin.display(description="First seen")
-    def seen_first(self, fingerprint: Any) -> datetime | None:
+    @admin.display(description=_("First seen"))
+    def seen_first(self, fingerprint: Any) -> str:
         """Return when it was seen first."""
-        moment: datetime | None = fingerprint.seen_since
-        return moment
+        return moment(fingerprint.seen_since)
 
 
 @admin.register(Statement, site=site)
@@ -81,12 +81,12 @@ class StatementAdmin(ScopedModelAdmin):
         "first_seen",
     ]
 
-    @admin.display(description="Text")
+    @admin.display(description=_("Text"))
     def shown_text(self, statement: Statement) -> str:
         """Return the fingerprint's text, cut to a line."""
         return statement_text(statement.fingerprint.text if statement.fingerprint else None)
 
-    @admin.display(description="Text")
+    @admin.display(description=_("Text"))
     def full_text(self, statement: Statement) -> str:
         """Return the whole text."""
-        return statement.fingerprint.text if statement.fingerprint else "not here yet"
+        return statement.fingerprint.text if statement.fingerprint else gettext("not here yet")

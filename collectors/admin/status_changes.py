@@ -1,6 +1,8 @@
 """The history of statuses."""
 
 from django.contrib import admin
+from django.utils.translation import gettext
+from django.utils.translation import gettext_lazy as _
 from unfold.decorators import display
 
 from collectors.admin.base import ScopedModelAdmin
@@ -23,17 +25,17 @@ class StatusChangeAdmin(ScopedModelAdmin):
     search_fields = ["collector__name"]
     fields = ["collector", "old_status", "new_status", "cause", "changed_at"]
 
-    @admin.display(description="When", ordering="changed_at")
+    @admin.display(description=_("When"), ordering="changed_at")
     def when(self, change: StatusChange) -> str:
         """Return how long ago it was."""
         return ago(change.changed_at)
 
-    @display(description="From", label=STATUS_COLOURS)
+    @display(description=_("From"), label=STATUS_COLOURS)  # type: ignore[arg-type] # a lazy text
     def before(self, change: StatusChange) -> str:
         """Return the old status as a label."""
-        return change.old_status or "new"
+        return change.old_status or gettext("new")
 
-    @display(description="To", ordering="new_status", label=STATUS_COLOURS)
+    @display(description=_("To"), ordering="new_status", label=STATUS_COLOURS)  # type: ignore[arg-type] # a lazy text
     def after(self, change: StatusChange) -> str:
         """Return the new status as a label."""
         return change.new_status

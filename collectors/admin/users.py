@@ -7,6 +7,8 @@ from django.contrib import admin
 from django.http import HttpRequest
 from django.utils.html import format_html_join
 from django.utils.safestring import SafeString
+from django.utils.translation import gettext, pgettext
+from django.utils.translation import gettext_lazy as _
 from unfold.widgets import UnfoldAdminPasswordWidget
 
 from collectors.access import visible_to
@@ -25,12 +27,12 @@ class UserForm(RefusableForm):
     """An account. A password can be set here and never read."""
 
     password = forms.CharField(
-        label="New password",
+        label=_("New password"),
         max_length=4096,
         required=False,
         strip=False,
         widget=UnfoldAdminPasswordWidget(attrs={"autocomplete": "new-password"}),
-        help_text="Empty: no change. A new one ends all logins of the person.",
+        help_text=_("Empty: no change. A new one ends all logins of the person."),
     )
 
     class Meta:
@@ -91,7 +93,7 @@ class UserAdmin(ScopedModelAdmin):
         return user
 
     @scoped_action(
-        permission=Permission.USER_MANAGE, label="Sign out everywhere", icon="logout", done="Signed out: {names}."
+        permission=Permission.USER_MANAGE, label=_("Sign out everywhere"), icon="logout", done=_("Signed out: {names}.")
     )
     def end_logins(self, row: Any, actor: Actor) -> Any:
         """End every login and every token of a person."""
@@ -99,20 +101,22 @@ class UserAdmin(ScopedModelAdmin):
 
     @scoped_action(
         permission=Permission.USER_MANAGE,
-        label="Reset second factor",
+        label=_("Reset second factor"),
         icon="lock_reset",
-        done="Without a second factor now: {names}.",
+        done=_("Without a second factor now: {names}."),
         offered=second_factors.is_on,
     )
     def reset_second_factor(self, row: Any, actor: Actor) -> Any:
         """Take the second factor of somebody away who lost it."""
         return second_factors.reset(user=row, actor=actor)
 
-    @admin.display(description="Roles")
+    @admin.display(description=_("Roles"))
     def roles(self, user: User) -> SafeString | str:
         """Return the roles that may be seen."""
-        rows = ((m.role, m.team or "whole organization", m.organization) for m in user.__dict__["visible_roles"])
-        return format_html_join("", "<div>{}: {}, {}</div>", rows) or "none"
+        rows = (
+            (m.role, m.team or gettext("whole organization"), m.organization) for m in user.__dict__["visible_roles"]
+        )
+        return format_html_join("", "<div>{}: {}, {}</div>", rows) or pgettext("roles", "none")
 
     def create(self, request: HttpRequest, form: Any) -> User:
         """Create an account; without a password only once one is set can it be used."""

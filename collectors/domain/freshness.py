@@ -5,8 +5,8 @@ from datetime import datetime, timedelta
 from typing import Any, Final
 
 # An interval may pass without anything wrong, and the next collection and its upload take their time.
-_INTERVALS: Final = 2
-_MARGIN: Final = timedelta(seconds=60)
+INTERVALS: Final = 2
+MARGIN: Final = timedelta(seconds=60)
 
 
 def data_until(last_heartbeat: datetime | None, spool: Mapping[str, Any] | None) -> datetime | None:
@@ -22,4 +22,4 @@ def data_until(last_heartbeat: datetime | None, spool: Mapping[str, Any] | None)
 
 def is_fresh(until: datetime | None, *, now: datetime, interval_minutes: int) -> bool:
     """Tell whether data that reaches to `until` is as new as collecting every `interval_minutes` lets one expect."""
-    return until is not None and now - until <= _INTERVALS * timedelta(minutes=interval_minutes) + _MARGIN
+    return until is not None and now - until <= INTERVALS * timedelta(minutes=interval_minutes) + MARGIN

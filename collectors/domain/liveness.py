@@ -19,6 +19,9 @@ class Status(StrEnum):
 # STOPPED is absent on purpose: it says what an operator wanted and stays true while the host is down.
 SWEPT: Final = (Status.STARTING, Status.ONLINE, Status.ERROR)
 
+# Heartbeats that may be missing before a collector counts as late.
+LATE_AFTER: Final = 2
+
 
 class Cause(StrEnum):
     """Why a status changed."""
@@ -87,3 +90,13 @@ def is_online(
         return False
     since = max(last_heartbeat, accepting_since) if accepting_since and status in SWEPT else last_heartbeat
     return now < since + offline_after
+
+
+def late_before(*, now: datetime, accepting_since: datetime | None, heartbeat: timedelta) -> datetime | None:
+    """Return the time before which the last heartbeat of a collector that is ONLINE or in ERROR is late.
+
+    That is once more than LATE_AFTER of them are missing. None while nobody can be late: heartbeats have not been accepted for
+    long enough. Being late is no status, for nothing is stored: it says where the sweep will look next.
+    """
+    cutoff = now - LATE_AFTER * heartbeat
+    return cutoff if accepting_since is not None and accepting_since < cutoff else None

@@ -15,10 +15,8 @@ def tags_of(text: str) -> list[str]:
     return sorted(found - {""})
 
 
-def wrong_with(names: list[str]) -> str:
-    """Return in words what is wrong with tags; nothing when they are good."""
-    if len(names) > limits.MAX_TAGS:
-        return f"A statement has {limits.MAX_TAGS} tags at most."
-    if any(len(name) > limits.MAX_TAG_CHARACTERS for name in names):
-        return f"A tag has {limits.MAX_TAG_CHARACTERS} characters at most."
-    return "A tag has no control characters." if not all(name.isprintable() for name in names) else ""
+def are_good(names: list[str]) -> bool:
+    """Tell whether tags are few, short, and of characters that can be seen."""
+    return len(names) <= limits.MAX_TAGS and all(
+        len(name) <= limits.MAX_TAG_CHARACTERS and name.isprintable() for name in names
+    )

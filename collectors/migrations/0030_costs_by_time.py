@@ -28,7 +28,7 @@ def drop(apps: StateApps, schema_editor: BaseDatabaseSchemaEditor) -> None:
 
 class Migration(migrations.Migration):
     dependencies = [
-        ("collectors", "0013_enrolments"),
+        ("collectors", "0015_words"),
     ]
 
     operations = [migrations.RunPython(create, drop)]

@@ -4,6 +4,7 @@ from typing import Any
 
 from django.db import models
 from django.db.models.functions import Now
+from django.utils.translation import gettext_lazy as _
 
 from collectors.models.organizations import Organization
 
@@ -16,27 +17,33 @@ class AuditEntry(models.Model):
 
     # The number stays when the organization is gone: it is part of what is sealed.
     organization = models.ForeignKey(
-        Organization, on_delete=models.DO_NOTHING, db_constraint=False, null=True, related_name="+"
+        Organization,
+        verbose_name=_("organization"),
+        on_delete=models.DO_NOTHING,
+        db_constraint=False,
+        null=True,
+        related_name="+",
     )
     # Plain numbers, not references: the entry stays when the user or the object is gone.
     user_id = models.BigIntegerField(null=True)
     collector_id = models.BigIntegerField(null=True)
-    actor = models.CharField(max_length=254)
-    action = models.CharField(max_length=60)
-    object_type = models.CharField(max_length=40)
-    object_id = models.BigIntegerField(null=True)
-    object_label = models.CharField(max_length=254, blank=True)
-    before = models.JSONField(default=dict)
-    after = models.JSONField(default=dict)
-    address = models.CharField(max_length=45, blank=True)
-    created_at = models.DateTimeField(db_default=Now())
-    position = models.BigIntegerField(null=True, editable=False)
-    seal = models.CharField(max_length=64, blank=True, default="", editable=False)
+    actor = models.CharField(_("actor"), max_length=254)
+    action = models.CharField(_("action"), max_length=60)
+    object_type = models.CharField(_("object type"), max_length=40)
+    object_id = models.BigIntegerField(_("object id"), null=True)
+    object_label = models.CharField(_("object label"), max_length=254, blank=True)
+    before = models.JSONField(_("before"), default=dict)
+    after = models.JSONField(_("after"), default=dict)
+    address = models.CharField(_("address"), max_length=45, blank=True)
+    created_at = models.DateTimeField(_("created at"), db_default=Now())
+    position = models.BigIntegerField(_("position"), null=True, editable=False)
+    seal = models.CharField(_("seal"), max_length=64, blank=True, default="", editable=False)
 
     class Meta:
         db_table = "audit_entries"
+        verbose_name = _("audit entry")
+        verbose_name_plural = _("audit entries")
         ordering = ["-id"]
-        verbose_name_plural = "audit entries"
         indexes = [
             models.Index(fields=["organization", "-id"], name="audit_entries_recent"),
             models.Index(fields=["organization", "position"], name="audit_entries_chain"),

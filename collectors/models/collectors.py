@@ -8,6 +8,7 @@ from django.core.validators import MaxValueValidator, MinValueValidator
 from django.db import models
 from django.db.models.functions import Now
 from django.utils import timezone
+from django.utils.translation import gettext_lazy as _
 
 from collectors.domain import freshness, keys, limits, liveness
 from collectors.domain.leases import HaRole
@@ -24,17 +25,21 @@ if TYPE_CHECKING:
 class Collector(models.Model):
     """One installed agent and what is wanted of it. What it reports, often, is its `heartbeat` row."""
 
-    organization = models.ForeignKey(Organization, on_delete=models.CASCADE, related_name="collectors")
-    team = models.ForeignKey(Team, on_delete=models.PROTECT, related_name="collectors")
-    database = models.ForeignKey(MonitoredDatabase, on_delete=models.PROTECT, related_name="collectors")
-    name = models.CharField(max_length=limits.MAX_NAME_CHARACTERS)
-    type = models.CharField(max_length=20, choices=[(engine.value, engine.value) for engine in Engine])
+    organization = models.ForeignKey(
+        Organization, verbose_name=_("organization"), on_delete=models.CASCADE, related_name="collectors"
+    )
+    team = models.ForeignKey(Team, verbose_name=_("team"), on_delete=models.PROTECT, related_name="collectors")
+    database = models.ForeignKey(
+        MonitoredDatabase, verbose_name=_("database"), on_delete=models.PROTECT, related_name="collectors"
+    )
+    name = models.CharField(_("name"), max_length=limits.MAX_NAME_CHARACTERS)
+    type = models.CharField(_("type"), max_length=20, choices=[(engine.value, engine.value) for engine in Engine])
     # The connection to the database, encrypted; only services.configs reads it.
     config = models.TextField(blank=True, editable=False)
     config_version = models.PositiveIntegerField(default=1, editable=False)
-    auto_collect = models.BooleanField("automatic collection", default=True, editable=False)
+    auto_collect = models.BooleanField(_("automatic collection"), default=True, editable=False)
     collection_interval_minutes = models.PositiveIntegerField(
-        "collection interval (minutes)",
+        _("collection interval (minutes)"),
         default=limits.COLLECTION_INTERVAL_MINUTES,
         validators=[MinValueValidator(1), MaxValueValidator(24 * 60)],
     )
@@ -47,12 +52,14 @@ class Collector(models.Model):
     # The key before the last rotation, good until its overlap ends; without an end until the present one is proven.
     previous_key_hash = models.CharField(max_length=64, blank=True, editable=False)
     previous_key_expires_at = models.DateTimeField(null=True, editable=False)
-    created_at = models.DateTimeField(db_default=Now(), editable=False)
+    created_at = models.DateTimeField(_("created at"), db_default=Now(), editable=False)
 
     heartbeat: "Heartbeat"
 
     class Meta:
         db_table = "collectors"
+        verbose_name = _("collector")
+        verbose_name_plural = _("collectors")
         ordering = ["name", "id"]
 
     def __str__(self) -> str:

@@ -4,9 +4,11 @@ from typing import ClassVar, Self
 
 from django.db import models
 from django.db.models.functions import Now
+from django.utils.translation import gettext_lazy as _
 
 from collectors.domain import commands
-from collectors.domain.commands import CommandState, CommandType
+from collectors.domain.commands import CommandState
+from collectors.models import labels
 from collectors.models.collectors import Collector
 from collectors.models.users import User
 
@@ -31,23 +33,29 @@ class Command(models.Model):
     """One instruction to one collector. Its state moves by conditional updates only, so that one ending wins."""
 
     organization_id = models.BigIntegerField()
-    collector = models.ForeignKey(Collector, on_delete=models.CASCADE, related_name="commands")
-    command = models.CharField(max_length=20, choices=[(kind.value, kind.value) for kind in CommandType])
+    collector = models.ForeignKey(
+        Collector, verbose_name=_("collector"), on_delete=models.CASCADE, related_name="commands"
+    )
+    command = models.CharField(_("command"), max_length=20, choices=labels.choices(labels.COMMANDS))
     params = models.JSONField(default=dict, blank=True)
     state = models.CharField(
-        max_length=10, default=CommandState.PENDING, choices=[(s.value, s.value) for s in CommandState]
+        _("state"), max_length=10, default=CommandState.PENDING, choices=labels.choices(labels.COMMAND_STATES)
     )
-    result = models.JSONField(null=True, blank=True)
-    requested_by = models.ForeignKey(User, on_delete=models.SET_NULL, null=True, blank=True, related_name="+")
-    created_at = models.DateTimeField(db_default=Now())
-    expires_at = models.DateTimeField()
-    delivered_at = models.DateTimeField(null=True, blank=True)
-    ended_at = models.DateTimeField(null=True, blank=True)
+    result = models.JSONField(_("result"), null=True, blank=True)
+    requested_by = models.ForeignKey(
+        User, verbose_name=_("requested by"), on_delete=models.SET_NULL, null=True, blank=True, related_name="+"
+    )
+    created_at = models.DateTimeField(_("created at"), db_default=Now())
+    expires_at = models.DateTimeField(_("expires at"))
+    delivered_at = models.DateTimeField(_("delivered at"), null=True, blank=True)
+    ended_at = models.DateTimeField(_("ended at"), null=True, blank=True)
 
     objects: ClassVar[models.Manager["Command"]] = models.Manager.from_queryset(CommandQuerySet)()
 
     class Meta:
         db_table = "collector_commands"
+        verbose_name = _("command")
+        verbose_name_plural = _("commands")
         ordering = ["-id"]
         indexes = [
             models.Index(fields=["collector", "-id"], name="collector_commands_recent"),
@@ -58,7 +66,7 @@ class Command(models.Model):
         ]
 
     def __str__(self) -> str:
-        return f"{self.command} #{self.pk}"
+        return f"{labels.label_of(labels.COMMANDS, self.command)} #{self.pk}"
 
     @property
     def executed(self) -> bool:

@@ -5,6 +5,7 @@ from typing import TYPE_CHECKING
 
 from django.db import models
 from django.db.models.functions import Now
+from django.utils.translation import gettext_lazy as _
 
 from collectors.domain import freshness
 from collectors.domain.sources import Engine
@@ -18,17 +19,21 @@ if TYPE_CHECKING:
 class MonitoredDatabase(models.Model):
     """One MySQL, MariaDB or PostgreSQL server instance. Query history belongs to it and outlives its collectors."""
 
-    organization = models.ForeignKey(Organization, on_delete=models.CASCADE, related_name="databases")
-    team = models.ForeignKey(Team, on_delete=models.PROTECT, related_name="databases")
-    name = models.CharField(max_length=200)
-    type = models.CharField(max_length=20, choices=[(engine.value, engine.value) for engine in Engine])
+    organization = models.ForeignKey(
+        Organization, verbose_name=_("organization"), on_delete=models.CASCADE, related_name="databases"
+    )
+    team = models.ForeignKey(Team, verbose_name=_("team"), on_delete=models.PROTECT, related_name="databases")
+    name = models.CharField(_("name"), max_length=200)
+    type = models.CharField(_("type"), max_length=20, choices=[(engine.value, engine.value) for engine in Engine])
     last_epoch = models.BigIntegerField(default=0, editable=False)
     # From here on totals come from performance_schema (see services.queries); null while it has not been read.
     digests_since = models.DateTimeField(null=True, editable=False)
-    created_at = models.DateTimeField(db_default=Now(), editable=False)
+    created_at = models.DateTimeField(_("created at"), db_default=Now(), editable=False)
 
     class Meta:
         db_table = "monitored_databases"
+        verbose_name = _("monitored database")
+        verbose_name_plural = _("monitored databases")
         ordering = ["name", "id"]
 
     def __str__(self) -> str:

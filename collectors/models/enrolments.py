@@ -2,6 +2,7 @@
 
 from django.db import models
 from django.db.models.functions import Now
+from django.utils.translation import gettext_lazy as _
 
 from collectors.domain import limits
 from collectors.domain.sources import Engine
@@ -14,20 +15,26 @@ from collectors.models.users import User
 class EnrolmentToken(models.Model):
     """Lets so many hosts register themselves in one team, for a short time. Only its hash is kept."""
 
-    organization = models.ForeignKey(Organization, on_delete=models.CASCADE, related_name="enrolment_tokens")
-    team = models.ForeignKey(Team, on_delete=models.CASCADE, related_name="enrolment_tokens")
-    name = models.CharField(max_length=limits.MAX_NAME_CHARACTERS)
-    type = models.CharField(max_length=20, choices=[(engine.value, engine.value) for engine in Engine])
+    organization = models.ForeignKey(
+        Organization, verbose_name=_("organization"), on_delete=models.CASCADE, related_name="enrolment_tokens"
+    )
+    team = models.ForeignKey(Team, verbose_name=_("team"), on_delete=models.CASCADE, related_name="enrolment_tokens")
+    name = models.CharField(_("name"), max_length=limits.MAX_NAME_CHARACTERS)
+    type = models.CharField(_("type"), max_length=20, choices=[(engine.value, engine.value) for engine in Engine])
     token_hash = models.CharField(max_length=64, unique=True)
-    max_uses = models.PositiveIntegerField()
-    uses = models.PositiveIntegerField(default=0)
-    created_by = models.ForeignKey(User, on_delete=models.SET_NULL, null=True, related_name="+")
-    created_at = models.DateTimeField(db_default=Now())
-    expires_at = models.DateTimeField()
-    revoked_at = models.DateTimeField(null=True)
+    max_uses = models.PositiveIntegerField(_("hosts that may use it"))
+    uses = models.PositiveIntegerField(_("uses"), default=0)
+    created_by = models.ForeignKey(
+        User, verbose_name=_("created by"), on_delete=models.SET_NULL, null=True, related_name="+"
+    )
+    created_at = models.DateTimeField(_("created at"), db_default=Now())
+    expires_at = models.DateTimeField(_("expires at"))
+    revoked_at = models.DateTimeField(_("revoked at"), null=True)
 
     class Meta:
         db_table = "enrolment_tokens"
+        verbose_name = _("enrolment token")
+        verbose_name_plural = _("enrolment tokens")
         ordering = ["-id"]
         constraints = [
             models.CheckConstraint(

@@ -4,6 +4,7 @@ from typing import ClassVar
 
 from django.db import models
 from django.db.models.functions import Now
+from django.utils.translation import gettext_lazy as _
 
 from collectors.domain.liveness import Status
 from collectors.models.collectors import Collector
@@ -19,8 +20,10 @@ class Heartbeat(models.Model):
 
     collector = models.OneToOneField(Collector, on_delete=models.CASCADE, primary_key=True, related_name="heartbeat")
     organization_id = models.BigIntegerField()
-    status = models.CharField(max_length=10, default=Status.STARTING, choices=[(s.value, s.value) for s in Status])
-    last_heartbeat = models.DateTimeField(null=True)
+    status = models.CharField(
+        _("status"), max_length=10, default=Status.STARTING, choices=[(s.value, s.value) for s in Status]
+    )
+    last_heartbeat = models.DateTimeField(_("last heartbeat"), null=True)
     # From when on a first heartbeat, or one after an accepted start, is waited for.
     starting_since = models.DateTimeField(db_default=Now())
     # The agent process that reported last, the one before it, and the epoch that uploads carry.
@@ -32,16 +35,16 @@ class Heartbeat(models.Model):
     address = models.CharField(max_length=45, blank=True)
     # When a second agent with the same key was last noticed.
     duplicate_seen_at = models.DateTimeField(null=True)
-    version = models.CharField(max_length=32, blank=True)
+    version = models.CharField(_("version"), max_length=32, blank=True)
     config_version = models.PositiveIntegerField(null=True)
     # Totals over all agent processes, and what the present process last reported of its own.
-    queries_collected = models.BigIntegerField(default=0)
-    errors_count = models.BigIntegerField(default=0)
+    queries_collected = models.BigIntegerField(_("queries collected"), default=0)
+    errors_count = models.BigIntegerField(_("errors count"), default=0)
     reported_queries = models.BigIntegerField(default=0)
     reported_errors = models.BigIntegerField(default=0)
     uptime_seconds = models.BigIntegerField(default=0)
-    last_collection = models.DateTimeField(null=True)
-    last_error = models.TextField(blank=True)
+    last_collection = models.DateTimeField(_("last collection"), null=True)
+    last_error = models.TextField(_("last error"), blank=True)
     last_error_at = models.DateTimeField(null=True)
     # What the agent says of its source and its spool, as it came.
     source = models.JSONField(null=True)
@@ -52,6 +55,8 @@ class Heartbeat(models.Model):
 
     class Meta:
         db_table = "collector_heartbeats"
+        verbose_name = _("heartbeat")
+        verbose_name_plural = _("heartbeats")
 
     def __str__(self) -> str:
         return f"{self.status}"

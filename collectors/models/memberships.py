@@ -2,6 +2,7 @@
 
 from django.db import models
 from django.db.models.functions import Now
+from django.utils.translation import gettext_lazy as _
 
 from collectors.domain.roles import Role
 from collectors.models.organizations import Organization
@@ -12,14 +13,20 @@ from collectors.models.users import User
 class Membership(models.Model):
     """A user's role in an organization (ORG_ADMIN, no team) or in one team of it (TEAM_LEAD, USER)."""
 
-    user = models.ForeignKey(User, on_delete=models.CASCADE, related_name="memberships")
-    organization = models.ForeignKey(Organization, on_delete=models.CASCADE, related_name="memberships")
-    team = models.ForeignKey(Team, on_delete=models.CASCADE, related_name="memberships", null=True, blank=True)
-    role = models.CharField(max_length=20, choices=[(role.value, role.value) for role in Role])
-    created_at = models.DateTimeField(db_default=Now(), editable=False)
+    user = models.ForeignKey(User, verbose_name=_("user"), on_delete=models.CASCADE, related_name="memberships")
+    organization = models.ForeignKey(
+        Organization, verbose_name=_("organization"), on_delete=models.CASCADE, related_name="memberships"
+    )
+    team = models.ForeignKey(
+        Team, verbose_name=_("team"), on_delete=models.CASCADE, related_name="memberships", null=True, blank=True
+    )
+    role = models.CharField(_("role"), max_length=20, choices=[(role.value, role.value) for role in Role])
+    created_at = models.DateTimeField(_("created at"), db_default=Now(), editable=False)
 
     class Meta:
         db_table = "memberships"
+        verbose_name = _("membership")
+        verbose_name_plural = _("memberships")
         ordering = ["id"]
         constraints = [
             models.UniqueConstraint(

@@ -1,6 +1,10 @@
 """Single executions from slow logs."""
 
+from decimal import Decimal
+
 from django.db import models
+from django.utils import formats
+from django.utils.translation import gettext_lazy as _
 
 from collectors.models.databases import MonitoredDatabase
 from collectors.models.statements import Statement
@@ -13,25 +17,34 @@ class SlowQuery(models.Model):
     """
 
     organization_id = models.BigIntegerField()
-    database = models.ForeignKey(MonitoredDatabase, on_delete=models.DO_NOTHING, db_constraint=False, related_name="+")
-    statement = models.ForeignKey(Statement, on_delete=models.DO_NOTHING, db_constraint=False, related_name="+")
-    started_at = models.DateTimeField()
-    time_approximate = models.BooleanField()
-    query_time_ns = models.BigIntegerField()
-    lock_time_ns = models.BigIntegerField()
-    rows_sent = models.BigIntegerField()
-    rows_examined = models.BigIntegerField()
-    rows_affected = models.BigIntegerField()
-    user_name = models.CharField(max_length=200)
-    host = models.CharField(max_length=255)
+    database = models.ForeignKey(
+        MonitoredDatabase,
+        verbose_name=_("database"),
+        on_delete=models.DO_NOTHING,
+        db_constraint=False,
+        related_name="+",
+    )
+    statement = models.ForeignKey(
+        Statement, verbose_name=_("statement"), on_delete=models.DO_NOTHING, db_constraint=False, related_name="+"
+    )
+    started_at = models.DateTimeField(_("started at"))
+    time_approximate = models.BooleanField(_("time approximate"))
+    query_time_ns = models.BigIntegerField(_("query time"))
+    lock_time_ns = models.BigIntegerField(_("lock time"))
+    rows_sent = models.BigIntegerField(_("rows sent"))
+    rows_examined = models.BigIntegerField(_("rows examined"))
+    rows_affected = models.BigIntegerField(_("rows affected"))
+    user_name = models.CharField(_("user name"), max_length=200)
+    host = models.CharField(_("host"), max_length=255)
     generation = models.CharField(max_length=64, null=True)
     position = models.BigIntegerField(null=True)
 
     class Meta:
         managed = False
         db_table = "slow_queries"
+        verbose_name = _("slow query")
+        verbose_name_plural = _("slow queries")
         ordering = ["-started_at"]
-        verbose_name_plural = "slow queries"
 
     def __str__(self) -> str:
-        return f"{self.query_time_ns / 1e9:.3f} s"
+        return f"{formats.number_format(Decimal(self.query_time_ns) / 1_000_000_000, 3)} s"

@@ -2,8 +2,10 @@
 
 from django.db import models
 from django.db.models.functions import Now
+from django.utils.translation import gettext_lazy as _
 
-from collectors.domain.liveness import Cause, Status
+from collectors.domain.liveness import Status
+from collectors.models import labels
 from collectors.models.collectors import Collector
 
 _STATUSES = [(status.value, status.value) for status in Status]
@@ -13,14 +15,18 @@ class StatusChange(models.Model):
     """One flip of a collector's status. Written in the transaction of the flip, by its only winner."""
 
     organization_id = models.BigIntegerField()
-    collector = models.ForeignKey(Collector, on_delete=models.CASCADE, related_name="status_changes")
-    old_status = models.CharField(max_length=10, choices=_STATUSES, blank=True)
-    new_status = models.CharField(max_length=10, choices=_STATUSES)
-    cause = models.CharField(max_length=40, choices=[(cause.value, cause.value) for cause in Cause])
-    changed_at = models.DateTimeField(db_default=Now())
+    collector = models.ForeignKey(
+        Collector, verbose_name=_("collector"), on_delete=models.CASCADE, related_name="status_changes"
+    )
+    old_status = models.CharField(_("old status"), max_length=10, choices=_STATUSES, blank=True)
+    new_status = models.CharField(_("new status"), max_length=10, choices=_STATUSES)
+    cause = models.CharField(_("cause"), max_length=40, choices=labels.choices(labels.CAUSES))
+    changed_at = models.DateTimeField(_("changed at"), db_default=Now())
 
     class Meta:
         db_table = "status_changes"
+        verbose_name = _("status change")
+        verbose_name_plural = _("status changes")
         ordering = ["-id"]
         indexes = [models.Index(fields=["collector", "-id"], name="status_changes_recent")]
 

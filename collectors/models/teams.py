@@ -2,6 +2,7 @@
 
 from django.db import models
 from django.db.models.functions import Now
+from django.utils.translation import gettext_lazy as _
 
 from collectors.models.organizations import Organization
 
@@ -9,12 +10,16 @@ from collectors.models.organizations import Organization
 class Team(models.Model):
     """People of one organization who own databases and collectors together."""
 
-    organization = models.ForeignKey(Organization, on_delete=models.CASCADE, related_name="teams")
-    name = models.CharField(max_length=200)
-    created_at = models.DateTimeField(db_default=Now(), editable=False)
+    organization = models.ForeignKey(
+        Organization, verbose_name=_("organization"), on_delete=models.CASCADE, related_name="teams"
+    )
+    name = models.CharField(_("name"), max_length=200)
+    created_at = models.DateTimeField(_("created at"), db_default=Now(), editable=False)
 
     class Meta:
         db_table = "teams"
+        verbose_name = _("team")
+        verbose_name_plural = _("teams")
         ordering = ["name"]
         constraints = [models.UniqueConstraint(fields=["organization", "name"], name="teams_name_unique")]
 

@@ -8,6 +8,7 @@ from django.contrib.auth.base_user import AbstractBaseUser, BaseUserManager
 from django.db import models
 from django.db.models.functions import Lower, Now
 from django.utils.crypto import salted_hmac
+from django.utils.translation import gettext_lazy as _
 
 from collectors.domain.roles import Permission
 
@@ -39,11 +40,14 @@ class UserManager(BaseUserManager["User"]):
 class User(AbstractBaseUser):
     """A person. What the person may do is said by memberships, except for a SUPER_ADMIN (`is_superuser`), who may do all."""
 
-    email = models.EmailField(max_length=254, unique=True)
-    name = models.CharField(max_length=200, blank=True)
-    is_active = models.BooleanField(default=True, help_text="Whoever is not active cannot sign in.")
+    email = models.EmailField(_("e-mail address"), max_length=254, unique=True)
+    name = models.CharField(_("name"), max_length=200, blank=True)
+    is_active = models.BooleanField(_("active"), default=True, help_text=_("Whoever is not active cannot sign in."))
     is_superuser = models.BooleanField("SUPER_ADMIN", default=False)
-    created_at = models.DateTimeField(db_default=Now(), editable=False)
+    # What the console speaks, and where its clocks stand; empty: as the browser says.
+    language = models.CharField(_("language"), max_length=10, blank=True, default="", db_default="", editable=False)
+    time_zone = models.CharField(_("time zone"), max_length=64, blank=True, default="", db_default="", editable=False)
+    created_at = models.DateTimeField(_("created at"), db_default=Now(), editable=False)
     # Raised to end all logins: what a login was opened with no longer fits.
     login_version = models.PositiveIntegerField(default=0, editable=False)
 
@@ -58,6 +62,8 @@ class User(AbstractBaseUser):
 
     class Meta:
         db_table = "users"
+        verbose_name = _("user")
+        verbose_name_plural = _("users")
         ordering = ["email"]
         # The spelling in which it is unique is the one that is stored.
         constraints = [models.CheckConstraint(condition=models.Q(email=Lower("email")), name="users_email_lower_case")]

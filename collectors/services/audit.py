@@ -6,7 +6,9 @@ from collections import OrderedDict
 from collections.abc import Mapping
 from typing import Any, Final
 
+from django.conf import settings
 from django.db.models import Model
+from django.utils import translation
 
 from collectors.domain.actors import Actor
 from collectors.models import AuditEntry, Organization
@@ -36,7 +38,7 @@ def record(
         action=action,
         object_type=row._meta.model_name or "",
         object_id=row.pk,
-        object_label=str(row)[:254],
+        object_label=_label_of(row),
         before=dict(before or {}),
         after=dict(after or {}),
         address=actor.address,
@@ -55,7 +57,7 @@ def record_refusal(*, actor: Actor, method: str, path: str, row: Model | None = 
         action="access.refused",
         object_type=row._meta.model_name or "" if row is not None else "",
         object_id=row.pk if row is not None else None,
-        object_label=str(row)[:254] if row is not None else "",
+        object_label=_label_of(row) if row is not None else "",
         after={"method": method, "path": path[:500]},
         address=actor.address,
     )
@@ -65,6 +67,12 @@ def forget_refusals() -> None:
     """Begin anew, as a process that was just started."""
     with _refused_lock:
         _refused.clear()
+
+
+def _label_of(row: Model) -> str:
+    """Return how the row is called: what is stored reads the same whoever acts, in whatever language."""
+    with translation.override(settings.LANGUAGE_CODE):
+        return str(row)[:254]
 
 
 def _is_new(refusal: tuple[Any, ...]) -> bool:

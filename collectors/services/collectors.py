@@ -7,6 +7,7 @@ from django.conf import settings
 from django.db import transaction
 from django.db.models import F
 from django.db.models.functions import Now
+from django.utils.translation import gettext as _
 
 from collectors.domain import limits
 from collectors.domain.actors import Actor
@@ -71,7 +72,7 @@ def create_collector(
             organization_id=team.organization_id, team=team, name=name, type=engine
         )
     elif database.team_id != team.pk or database.type != engine:
-        message = "The database belongs to another team or is of another type."
+        message = _("The database belongs to another team or is of another type.")
         raise Refused(message, code="invalid", errors={"database_id": [message]})
     collector = Collector.objects.create(
         organization_id=team.organization_id,

@@ -6,12 +6,13 @@ from typing import Any
 from django.conf import settings
 from django.db import transaction
 from django.db.models.functions import Now
+from django.utils.translation import gettext as _
 
 from collectors.domain import commands
 from collectors.domain.actors import Actor
 from collectors.domain.commands import CommandState, CommandType
 from collectors.domain.liveness import Cause, Status
-from collectors.models import Collector, Command, Heartbeat
+from collectors.models import Collector, Command, Heartbeat, labels
 from collectors.models.commands import CommandQuerySet
 from collectors.services import audit
 from collectors.services.errors import Conflict
@@ -59,7 +60,7 @@ def cancel_command(*, command: Command, actor: Actor) -> Command:
     )
     command.refresh_from_db()
     if not cancelled:
-        raise Conflict(f"The command has ended: {command.state}.", code="command_ended", state={"state": command.state})
+        raise Conflict(_has_ended(command), code="command_ended", state={"state": command.state})
     if command.command in commands.SETS_COLLECTION:
         _restore_wanted_state(command)
     audit.record(
@@ -94,8 +95,12 @@ def report_execution(*, collector: Collector, command_id: int, success: bool, re
         if success:
             _apply_outcome(command)
     elif command.state != state:
-        raise Conflict(f"The command has ended: {command.state}.", code="command_ended", state={"state": command.state})
+        raise Conflict(_has_ended(command), code="command_ended", state={"state": command.state})
     return command
+
+
+def _has_ended(command: Command) -> str:
+    return _("The command has ended: %(state)s.") % {"state": labels.label_of(labels.COMMAND_STATES, command.state)}
 
 
 def expire_overdue() -> int:

@@ -2,6 +2,8 @@
 
 from typing import Any
 
+from django.utils.translation import gettext as _
+
 from collectors.services import encryption
 from collectors.services.errors import Refused
 
@@ -23,9 +25,9 @@ def decrypt(*, collector_id: int, ciphertext: str) -> dict[str, Any]:
         return {}
     content = encryption.unseal(ciphertext)
     if content is None:
-        raise Refused("No encryption key opens the stored configuration.", code="config_unreadable")
+        raise Refused(_("No encryption key opens the stored configuration."), code="config_unreadable")
     if content.get("collector_id") != collector_id:
-        raise Refused("The stored configuration belongs to another collector.", code="config_unreadable")
+        raise Refused(_("The stored configuration belongs to another collector."), code="config_unreadable")
     config: dict[str, Any] = content["config"]
     return config
 

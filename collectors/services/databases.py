@@ -1,6 +1,7 @@
 """Monitored databases: renamed, removed."""
 
 from django.db import transaction
+from django.utils.translation import gettext as _
 
 from collectors.domain.actors import Actor
 from collectors.models import DirtyDay, DirtyHour, MonitoredDatabase
@@ -29,7 +30,7 @@ def rename_database(*, database: MonitoredDatabase, name: str, actor: Actor) -> 
 def delete_database(*, database: MonitoredDatabase, actor: Actor) -> None:
     """Remove a database with its history. Raises `Conflict` while a collector watches it."""
     if database.collectors.exists():
-        raise Conflict("A collector still watches this database.", code="not_empty")
+        raise Conflict(_("A collector still watches this database."), code="not_empty")
     audit.record(
         actor=actor,
         action="database.delete",

@@ -1,4 +1,9 @@
-"""Why a service refuses. API and admin each say it in their own way."""
+"""Why a service refuses. API and admin each say it in their own way.
+
+What the console may show is made where it is raised, in the language of the request: English outside of the console.
+"""
+
+from django.utils.translation import ngettext
 
 
 class Refused(Exception):
@@ -23,10 +28,12 @@ class TooManyAttempts(Refused):
 
     def __init__(self, *, retry_after_seconds: int) -> None:
         minutes = -(-retry_after_seconds // 60)
-        super().__init__(
-            f"Too many attempts to sign in. Try again in {minutes} minute{'s' if minutes > 1 else ''}.",
-            code="throttled",
+        message = ngettext(
+            "Too many attempts to sign in. Try again in %(count)d minute.",
+            "Too many attempts to sign in. Try again in %(count)d minutes.",
+            minutes,
         )
+        super().__init__(message % {"count": minutes}, code="throttled")
         self.retry_after_seconds = retry_after_seconds
 
 

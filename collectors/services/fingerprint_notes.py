@@ -1,6 +1,7 @@
 """Notes and tags on statements."""
 
 from django.db import transaction
+from django.utils.translation import gettext as _
 
 from collectors.domain import limits, tags
 from collectors.domain.actors import Actor
@@ -14,11 +15,12 @@ def add_note(*, fingerprint: Fingerprint, author: User, text: str, actor: Actor)
     """Write a note on a statement. Raises `Refused` for one that is empty or too long, and when there are too many."""
     text = text.replace("\0", "").strip()
     if not text or len(text) > limits.MAX_NOTE_CHARACTERS:
-        said = f"A note has between 1 and {limits.MAX_NOTE_CHARACTERS:,} characters."
+        said = _("A note has at least one character and at most %(most)d.") % {"most": limits.MAX_NOTE_CHARACTERS}
         raise Refused(said, code="invalid", errors={"text": [said]})
     Fingerprint.objects.select_for_update().get(pk=fingerprint.pk)
     if fingerprint.notes.count() >= limits.MAX_NOTES:
-        raise Refused(f"This statement has {limits.MAX_NOTES} notes. Remove some first.", code="too_many_notes")
+        said = _("This statement has %(count)d notes. Remove some first.") % {"count": limits.MAX_NOTES}
+        raise Refused(said, code="too_many_notes")
     note = FingerprintNote.objects.create(
         organization_id=fingerprint.organization_id,
         fingerprint=fingerprint,
@@ -54,9 +56,12 @@ def remove_note(*, note: FingerprintNote, actor: Actor) -> None:
 @transaction.atomic
 def set_tags(*, fingerprint: Fingerprint, names: list[str], actor: Actor) -> list[str]:
     """Give a statement these tags and no others; return them. Raises `Refused` for tags that are too long or too many."""
-    wrong = tags.wrong_with(names)
-    if wrong:
-        raise Refused(wrong, code="invalid", errors={"tags": [wrong]})
+    if not tags.are_good(names):
+        said = _("A statement has at most %(tags)d tags, each of at most %(characters)d visible characters.") % {
+            "tags": limits.MAX_TAGS,
+            "characters": limits.MAX_TAG_CHARACTERS,
+        }
+        raise Refused(said, code="invalid", errors={"tags": [said]})
     Fingerprint.objects.select_for_update().get(pk=fingerprint.pk)
     before = sorted(fingerprint.tags.values_list("name", flat=True))
     if names == before:

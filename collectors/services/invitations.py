@@ -9,6 +9,7 @@ from typing import NamedTuple
 
 from django.db import transaction
 from django.db.models.functions import Now
+from django.utils.translation import gettext as _
 
 from collectors.domain import invitations, limits
 from collectors.domain.actors import Actor
@@ -45,7 +46,9 @@ def invite(
     waiting = Invitation.objects.open().filter(organization=organization)
     waiting.filter(team=team, email=email).update(revoked_at=Now())
     if waiting.count() >= limits.MAX_OPEN_INVITATIONS:
-        message = f"{limits.MAX_OPEN_INVITATIONS} invitations of the organization are open. Revoke some first."
+        message = _("%(count)d invitations of the organization are open. Revoke some first.") % {
+            "count": limits.MAX_OPEN_INVITATIONS
+        }
         raise Refused(message, code="too_many_invitations")
     token = invitations.generate_token()
     row = Invitation.objects.create(
@@ -96,7 +99,7 @@ def accept(*, token: str, password: str, actor: Actor, name: str = "") -> User:
     user = User.objects.filter(email=invitation.email).first()
     if user is not None and not _is_unclaimed(user, invitation):
         if logins.check_credentials(email=invitation.email, password=password, actor=actor) is None:
-            message = "This is not the password of the account with this address."
+            message = _("This is not the password of the account with this address.")
             raise Refused(message, code="invalid", errors={"password": [message]})
         return accept_as(token=token, user=user, actor=actor)
     return _accept_with_new_password(token, password, name, actor)
@@ -107,7 +110,7 @@ def accept_as(*, token: str, user: User, actor: Actor) -> User:
     """Take the role as somebody who is signed in to the account of its address. Raises `Refused` as `accept` does."""
     invitation = _locked(token)
     if user.email != invitation.email or not user.is_active:
-        raise Refused(f"This invitation is for {invitation.email}.", code="other_account")
+        raise Refused(_("This invitation is for %(email)s.") % {"email": invitation.email}, code="other_account")
     return _take(invitation, user, actor)
 
 
@@ -119,7 +122,7 @@ def _accept_with_new_password(token: str, password: str, name: str, actor: Actor
         new = people.create_user(email=invitation.email, password=password, name=name, actor=actor)
         return _take(invitation, new, actor)
     if not _is_unclaimed(known, invitation):
-        raise Refused("The account was taken into use meanwhile. Try again.", code="claimed")
+        raise Refused(_("The account was taken into use meanwhile. Try again."), code="claimed")
     owner = Actor(label=known.email, user_id=known.pk, address=actor.address)
     people.change_user(user=known, changes={"password": password, **({"name": name} if name else {})}, actor=owner)
     return _take(invitation, known, actor)
@@ -157,4 +160,4 @@ def _locked(token: str) -> Invitation:
 
 
 def _void() -> Refused:
-    return Refused("This invitation is not good, or not any more.", code="invitation_void")
+    return Refused(_("This invitation is not good, or not any more."), code="invitation_void")

@@ -4,10 +4,13 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import Any
 
+from django.conf import settings
 from django.contrib.auth import password_validation
 from django.core.exceptions import ValidationError
 from django.db import IntegrityError, transaction
+from django.utils.translation import gettext as _
 
+from collectors.domain import time_zones
 from collectors.domain.actors import Actor
 from collectors.domain.roles import Role
 from collectors.models import Membership, Organization, Team, User
@@ -58,7 +61,7 @@ def change_organization(*, organization: Organization, actor: Actor, **changes: 
 def delete_organization(*, organization: Organization, actor: Actor) -> None:
     """Remove a tenant that no longer watches anything. Raises `Conflict` while it has databases or collectors."""
     if organization.collectors.exists() or organization.databases.exists():
-        raise Conflict("The organization still has databases or collectors.", code="not_empty")
+        raise Conflict(_("The organization still has databases or collectors."), code="not_empty")
     audit.record(
         actor=actor,
         action="organization.delete",
@@ -72,7 +75,7 @@ def delete_organization(*, organization: Organization, actor: Actor) -> None:
 @transaction.atomic
 def create_team(*, organization: Organization, name: str, actor: Actor) -> Team:
     """Create a team in an organization. Raises `Conflict` when it has one of that name."""
-    with _unique("The organization has a team of this name."):
+    with _unique(_("The organization has a team of this name.")):
         team = Team.objects.create(organization=organization, name=name)
     audit.record(actor=actor, action="team.create", row=team, organization_id=organization.pk, after={"name": name})
     return team
@@ -83,7 +86,7 @@ def rename_team(*, team: Team, name: str, actor: Actor) -> Team:
     """Give a team another name. Raises `Conflict` when the organization has a team of that name."""
     before = {"name": team.name}
     team.name = name
-    with _unique("The organization has a team of this name."):
+    with _unique(_("The organization has a team of this name.")):
         team.save(update_fields=["name"])
     audit.record(
         actor=actor,
@@ -100,7 +103,7 @@ def rename_team(*, team: Team, name: str, actor: Actor) -> Team:
 def delete_team(*, team: Team, actor: Actor) -> None:
     """Remove a team that owns nothing. Raises `Conflict` while it has databases or collectors."""
     if team.collectors.exists() or team.databases.exists():
-        raise Conflict("The team still has databases or collectors.", code="not_empty")
+        raise Conflict(_("The team still has databases or collectors."), code="not_empty")
     audit.record(
         actor=actor, action="team.delete", row=team, organization_id=team.organization_id, before={"name": team.name}
     )
@@ -112,7 +115,7 @@ def create_user(*, email: str, password: str | None, name: str = "", is_superuse
     """Create a person who can sign in; without a password only once one is set. Raises `Refused` for a bad password."""
     if password is not None:
         check_password(password, User(email=email, name=name))
-    with _unique("There is an account with this e-mail address."):
+    with _unique(_("There is an account with this e-mail address.")):
         user = User.objects.create_user(email, password, name=name, is_superuser=is_superuser)
     audit.record(actor=actor, action="user.create", row=user, organization_id=None, after={"email": user.email})
     return user
@@ -135,7 +138,7 @@ def change_user(*, user: User, changes: dict[str, Any], actor: Actor) -> User:
     if password is not None:
         check_password(password, user)
         user.set_password(password)
-    with _unique("There is an account with this e-mail address."):
+    with _unique(_("There is an account with this e-mail address.")):
         user.save(update_fields=[*changes, *(["password"] if password is not None else [])])
     if password is not None or changes.get("is_active") is False or "is_superuser" in changes:
         logins.end_logins(user=user)
@@ -143,6 +146,31 @@ def change_user(*, user: User, changes: dict[str, Any], actor: Actor) -> User:
         personal_tokens.revoke_all(user=user)
     after = {**changes, **({"password": "changed"} if password is not None else {})}
     audit.record(actor=actor, action="user.change", row=user, organization_id=None, before=before, after=after)
+    return user
+
+
+@transaction.atomic
+def change_preferences(*, user: User, name: str, language: str, time_zone: str, actor: Actor) -> User:
+    """Change how somebody is called, what the console speaks to them and in which zone it tells times; empty: as the browser says.
+
+    Raises `Refused` for a language or a zone that there is not.
+    """
+    errors = {}
+    if language and language not in dict(settings.LANGUAGES):
+        errors["language"] = [_("There is no such language.")]
+    if time_zone and time_zones.zone_of(time_zone) is None:
+        errors["time_zone"] = [_("There is no such time zone.")]
+    if errors:
+        raise Refused(_("These preferences do not fit."), code="invalid", errors=errors)
+    wanted = {"name": name, "language": language, "time_zone": time_zone}
+    changes = {field: value for field, value in wanted.items() if getattr(user, field) != value}
+    if not changes:
+        return user
+    before = {field: getattr(user, field) for field in changes}
+    for field, value in changes.items():
+        setattr(user, field, value)
+    user.save(update_fields=list(changes))
+    audit.record(actor=actor, action="user.preferences", row=user, organization_id=None, before=before, after=changes)
     return user
 
 
@@ -159,7 +187,7 @@ def check_password(password: str, user: User) -> None:
     try:
         password_validation.validate_password(password, user)
     except ValidationError as error:
-        raise Refused("The password is too weak.", code="invalid", errors={"password": error.messages}) from error
+        raise Refused(_("The password is too weak."), code="invalid", errors={"password": error.messages}) from error
 
 
 @transaction.atomic
@@ -178,10 +206,10 @@ def add_membership(
     """
     check_fit(organization, team, role)
     if user is None:
-        user, _ = User.objects.get_or_create(
+        user, _is_new = User.objects.get_or_create(
             email=User.objects.normalize_email(email), defaults={"password": _unusable_password()}
         )
-    with _unique("This person has a role there already."):
+    with _unique(_("This person has a role there already.")):
         membership = Membership.objects.create(user=user, organization=organization, team=team, role=role)
     if organization.second_factor_required and not second_factors.is_on(user):
         logins.end_logins(user=user)
@@ -239,11 +267,19 @@ def remove_membership(*, membership: Membership, actor: Actor) -> None:
 def check_fit(organization: Organization, team: Team | None, role: Role) -> None:
     """Raise `Refused` when the role cannot be held there, or the team is of another organization."""
     if role.needs_team and team is None:
-        raise Refused(f"{role} is a role in a team.", code="invalid", errors={"team_id": ["This role needs a team."]})
+        raise Refused(
+            _("%(role)s is a role in a team.") % {"role": role},
+            code="invalid",
+            errors={"team_id": [_("This role needs a team.")]},
+        )
     if not role.needs_team and team is not None:
-        raise Refused(f"{role} is a role in the organization.", code="invalid", errors={"team_id": ["No team here."]})
+        raise Refused(
+            _("%(role)s is a role in the organization.") % {"role": role},
+            code="invalid",
+            errors={"team_id": [_("No team here.")]},
+        )
     if team is not None and team.organization_id != organization.pk:
-        message = "The team is of another organization."
+        message = _("The team is of another organization.")
         raise Refused(message, code="invalid", errors={"team_id": [message]})
 
 
@@ -254,7 +290,7 @@ def _keep_an_admin(membership: Membership) -> None:
     organization = Organization.objects.select_for_update().get(pk=membership.organization_id)
     others = organization.memberships.filter(role=Role.ORG_ADMIN, user__is_active=True).exclude(pk=membership.pk)
     if not others.exists():
-        raise Refused("The organization would be left without an administrator.", code="last_admin")
+        raise Refused(_("The organization would be left without an administrator."), code="last_admin")
 
 
 def _keep_a_super_admin(user: User) -> None:
@@ -262,7 +298,7 @@ def _keep_a_super_admin(user: User) -> None:
         return
     admins = User.objects.select_for_update().filter(is_superuser=True, is_active=True).order_by("pk")
     if not [admin for admin in admins if admin.pk != user.pk]:
-        raise Refused("Nobody would be left to administer the installation.", code="last_admin")
+        raise Refused(_("Nobody would be left to administer the installation."), code="last_admin")
 
 
 @contextmanager

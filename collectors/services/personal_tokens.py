@@ -7,6 +7,7 @@ from typing import Final, NamedTuple
 from django.db import transaction
 from django.db.models import Q
 from django.db.models.functions import Now
+from django.utils.translation import gettext as _
 
 from collectors.domain import limits, personal_tokens
 from collectors.domain.actors import Actor
@@ -30,7 +31,9 @@ def create_token(*, user: User, name: str, scopes: Iterable[TokenScope], days: i
     """Make a token of the person that is good for so many days. Raises `Refused` when the person has too many."""
     User.objects.select_for_update().get(pk=user.pk)
     if PersonalToken.objects.filter(user=user, revoked_at=None, expires_at__gt=Now()).count() >= limits.MAX_TOKENS:
-        raise Refused(f"You have {limits.MAX_TOKENS} tokens. Revoke one first.", code="too_many_tokens")
+        raise Refused(
+            _("You have %(count)d tokens. Revoke one first.") % {"count": limits.MAX_TOKENS}, code="too_many_tokens"
+        )
     token = personal_tokens.generate_token()
     row = PersonalToken.objects.create(
         user=user,

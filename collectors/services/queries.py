@@ -10,6 +10,7 @@ from typing import Any, Final, TypeVar
 from django.db.models import BigIntegerField, Case, Count, F, FloatField, Max, Min, Q, QuerySet, Sum, When
 from django.db.models.functions import Cast
 from django.utils import timezone
+from django.utils.translation import ngettext
 
 from collectors.domain import limits, periods
 from collectors.domain.sketches import Sketch
@@ -171,7 +172,7 @@ class GapLine:
     @property
     def description(self) -> str:
         """Return in words what the kind means."""
-        return GapKind(self.kind).label
+        return str(GapKind(self.kind).label)
 
 
 def gap_lines(gaps: QuerySet[Gap], *, most: int) -> list[GapLine]:
@@ -233,11 +234,15 @@ def _together(gaps: QuerySet[Gap], *, apart: tuple[str, ...] = ()) -> list[GapLi
             amount=int(row["size"]) if row["sized"] == row["count"] else None,
             covered_from=row["begin"],
             covered_to=row["end"],
-            detail="" if row["databases"] == 1 else f"on {row['databases']} databases",
+            detail="" if row["databases"] == 1 else _spread(row["databases"]),
             gaps=row["count"],
         )
         for row in together
     ]
+
+
+def _spread(databases: int) -> str:
+    return ngettext("on %(count)d database", "on %(count)d databases", databases) % {"count": databases}
 
 
 def _percentiles(row: dict[str, Any], sketch: Sketch | None) -> dict[str, int | None]:

@@ -9,6 +9,7 @@ import pyotp
 from django.db import transaction
 from django.db.models import Exists, Q, QuerySet
 from django.db.models.functions import Now
+from django.utils.translation import gettext as _
 
 from collectors.domain import recovery_codes
 from collectors.domain.actors import Actor
@@ -62,7 +63,7 @@ def require(*, user: User, code: str, actor: Actor) -> None:
 def begin(*, user: User) -> None:
     """Make a secret for a new authenticator app, in the place of one that was never confirmed. Raises `Conflict`."""
     if SecondFactor.objects.select_for_update().filter(user=user).exclude(confirmed_at=None).exists():
-        raise Conflict("There is a second factor already.", code="exists")
+        raise Conflict(_("There is a second factor already."), code="exists")
     sealed = encryption.seal({"user_id": user.pk, "secret": pyotp.random_base32()})
     SecondFactor.objects.update_or_create(user=user, defaults={"secret": sealed, "last_step": 0})
 
@@ -119,14 +120,14 @@ def renew_recovery_codes(*, user: User, actor: Actor) -> list[str]:
 def disable(*, user: User, actor: Actor) -> None:
     """Take one's own second factor away. Raises `Refused` when an organization asks for one."""
     if is_required(user):
-        raise Refused("Your organization asks for a second factor.", code="second_factor_required")
+        raise Refused(_("Your organization asks for a second factor."), code="second_factor_required")
     reset(user=user, actor=actor)
 
 
 @transaction.atomic
 def reset(*, user: User, actor: Actor) -> bool:
     """Take somebody's second factor away, who lost it; every login ends. Return whether there was one."""
-    removed, _ = SecondFactor.objects.filter(user=user).delete()
+    removed, _by_table = SecondFactor.objects.filter(user=user).delete()
     if removed:
         logins.end_logins(user=user)
         audit.record(actor=actor, action="second_factor.remove", row=user, organization_id=None)
@@ -190,7 +191,7 @@ def _give_recovery_codes(row: SecondFactor) -> list[str]:
 def _secret(row: SecondFactor) -> str:
     content = encryption.unseal(row.secret)
     if content is None or content.get("user_id") != row.user_id:
-        raise Refused("No encryption key opens the stored second factor.", code="second_factor_unreadable")
+        raise Refused(_("No encryption key opens the stored second factor."), code="second_factor_unreadable")
     secret: str = content["secret"]
     return secret
 

@@ -27,6 +27,7 @@ from django.db.models import (
     When,
 )
 from django.db.models.functions import Cast, Coalesce, NullIf
+from django.utils.translation import gettext as _
 
 from collectors.domain import comparisons, metrics
 from collectors.domain.comparisons import Change
@@ -171,7 +172,7 @@ def page(
     except OperationalError as error:
         if "integer overflow" not in str(error):
             raise
-        raise Refused("The numbers of this period are too large to be added up.", code="too_large") from error
+        raise Refused(_("The numbers of this period are too large to be added up."), code="too_large") from error
     first = found[0] if found else {}
     return Page(
         rows=[row_of(question, row) for row in found],

@@ -1,6 +1,6 @@
 """Tags and filters of the console's templates; what they show is made in `collectors.admin`."""
 
-from datetime import datetime
+from datetime import datetime, timedelta
 from typing import Any
 
 from django import template
@@ -12,21 +12,39 @@ register = template.Library()
 
 
 @register.filter
+def ago(at: datetime | None) -> str:
+    """Return how long ago something was, with its exact time on hover."""
+    return display.ago(at)
+
+
+@register.filter
+def moment(at: datetime | None) -> str:
+    """Return a time in the person's zone, with UTC on hover."""
+    return display.moment(at)
+
+
+@register.filter
+def number(value: float | None) -> str:
+    """Return a number as the person's language writes it."""
+    return display.number(value)
+
+
+@register.filter
+def seconds_words(seconds: float) -> str:
+    """Return a number of seconds as a length of time in words."""
+    return display.duration(timedelta(seconds=seconds))
+
+
+@register.filter
+def statement(text: str | None) -> str:
+    """Return a statement as monospaced text."""
+    return display.statement_text(text)
+
+
+@register.filter
 def value_in(value: float | None, unit: str) -> str:
-    """Write a number in its unit (`display.Unit`)."""
+    """Return a number in its unit (`display.Unit`)."""
     return display.in_unit(value, display.Unit(unit))
-
-
-@register.filter
-def ago(moment: datetime | None) -> SafeString | str:
-    """Tell how long ago something was, with its exact time on hover."""
-    return display.ago(moment)
-
-
-@register.filter
-def in_utc(moment: datetime) -> str:
-    """Write a moment in UTC."""
-    return display.in_utc(moment)
 
 
 @register.simple_tag

@@ -111,6 +111,7 @@ class Place:
             new = f"{PASSWORD} another"
             return {"old_password": PASSWORD, "new_password1": new, "new_password2": new}
         own = {
+            "/preferences/": {"name": "Another name", "language": "it", "time_zone": "Europe/Rome"},
             "/second-factor/": {"begin": "1"},
             "/tokens/": {"name": "script", "days": "7", "scopes": "read"},
             "/invitation/{token}/": {"password": PASSWORD},

@@ -33,6 +33,12 @@ for tool in gcc cc make pip; do
 done
 test -w /app && echo can write its code
 test -w /data && echo can write its data
+python -c "
+import django
+django.setup()
+from django.utils import translation
+translation.activate('it')
+print(*map(translation.gettext, ('slow queries', 'Slow queries of your fleet')), sep='; ')"
 ls /app
 """
 AN_HOUR_LATER = """
@@ -145,6 +151,7 @@ def test_the_image_holds_the_product_and_no_tools_to_build_it_with(control_plane
     assert "has " not in said
     assert "can write its code" not in said
     assert "can write its data" in said
+    assert "query lente; Le query lente della tua flotta" in said
     assert set(said.split()[-4:]) == {"__pycache__", "collectors", "dbpower", "manage.py"}
 
 

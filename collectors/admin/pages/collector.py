@@ -4,12 +4,15 @@ from datetime import datetime, timedelta
 from typing import Any, Final
 
 from django.utils import timezone
+from django.utils.html import format_html
+from django.utils.translation import gettext as _
+from django.utils.translation import pgettext
 
 from collectors.access import Principal, visible_to
-from collectors.admin.display import NOTHING, STATE_COLOURS, STATUS_COLOURS, ago, duration, freshness
+from collectors.admin.display import NOTHING, STATE_COLOURS, STATUS_COLOURS, ago, duration, freshness, number
 from collectors.domain import limits
 from collectors.domain.leases import HaRole
-from collectors.models import Collector, Command, ControlPlane, StatusChange
+from collectors.models import Collector, Command, ControlPlane, StatusChange, labels
 from collectors.services import configs
 from collectors.services.errors import Refused
 
@@ -41,73 +44,90 @@ def page_of(collector: Collector, principal: Principal) -> dict[str, Any]:
 
 def _facts(collector: Collector, now: datetime) -> list[tuple[str, Any]]:
     heartbeat = collector.heartbeat
-    wanted = f"version {collector.config_version}"
+    wanted = _("version %(number)d") % {"number": collector.config_version}
     if heartbeat.config_version is not None and heartbeat.config_version != collector.config_version:
-        wanted += f", the agent has version {heartbeat.config_version}"
+        versions = {"number": collector.config_version, "agents": heartbeat.config_version}
+        wanted = _("version %(number)d, the agent has version %(agents)d") % versions
     return [
-        ("Agent alive", _alive(collector, now)),
-        ("Source readable", _readable(collector)),
-        ("Data", freshness(collector.data_until, fresh=collector.is_data_fresh(now))),
-        ("Last heartbeat", ago(heartbeat.last_heartbeat, now=now, never="never")),
-        ("Last collection", ago(heartbeat.last_collection, now=now, never="never")),
-        ("Automatic collection", "on" if collector.auto_collect else "off"),
-        ("Role", _ha_role(collector)),
-        ("Queries collected", f"{heartbeat.queries_collected:,}"),
-        ("Errors", f"{heartbeat.errors_count:,}"),
-        ("Agent", f"{heartbeat.version or NOTHING}, up {duration(timedelta(seconds=heartbeat.uptime_seconds))}"),
-        ("Key", _key(collector, now)),
-        ("Key last used", _key_used(collector, now)),
-        ("Previous key", _previous_key(collector, now)),
-        ("Configuration", wanted),
-        ("Database", f"{collector.database} ({collector.type})"),
-        ("Team", str(collector.team)),
-        ("Id", str(collector.pk)),
+        (_("Agent alive"), _alive(collector, now)),
+        (_("Source readable"), _readable(collector)),
+        (_("Data"), freshness(collector.data_until, fresh=collector.is_data_fresh(now))),
+        (_("Last heartbeat"), ago(heartbeat.last_heartbeat, now=now, never=_("never"))),
+        (_("Last collection"), ago(heartbeat.last_collection, now=now, never=_("never"))),
+        (_("Automatic collection"), _switch(collector.auto_collect)),
+        (_("Role"), _ha_role(collector)),
+        (_("Queries collected"), number(heartbeat.queries_collected)),
+        (_("Errors"), number(heartbeat.errors_count)),
+        (_("Agent"), _agent(collector)),
+        (_("Key"), _key(collector, now)),
+        (_("Key last used"), _key_used(collector, now)),
+        (_("Previous key"), _previous_key(collector, now)),
+        (_("Configuration"), wanted),
+        (_("Database"), f"{collector.database} ({collector.type})"),
+        (_("Team"), str(collector.team)),
+        (_("Id"), str(collector.pk)),
     ]
 
 
 def _alive(collector: Collector, now: datetime) -> str:
-    return "yes" if collector.is_online(now=now, accepting_since=ControlPlane.objects.accepting_since()) else "no"
+    online = collector.is_online(now=now, accepting_since=ControlPlane.objects.accepting_since())
+    return _("yes") if online else _("no")
+
+
+def _agent(collector: Collector) -> str:
+    heartbeat = collector.heartbeat
+    up = duration(timedelta(seconds=heartbeat.uptime_seconds))
+    return _("%(version)s, up %(time)s") % {"version": heartbeat.version or NOTHING, "time": up}
+
+
+def _switch(on: bool) -> str:  # noqa: FBT001
+    return pgettext("automatic collection", "on") if on else pgettext("automatic collection", "off")
 
 
 def _readable(collector: Collector) -> str:
     if collector.source_readable is None:
-        return "not known yet"
-    return "yes" if collector.source_readable else "no; see below what mends it"
+        return _("not known yet")
+    return _("yes") if collector.source_readable else _("no; see below what mends it")
 
 
 def _ha_role(collector: Collector) -> str:
     if collector.ha_role is HaRole.STANDBY:
-        return f"standby: {collector.database.lease.holder} collects"
-    return collector.ha_role or NOTHING
+        return _("standby: %(collector)s collects") % {"collector": collector.database.lease.holder}
+    return labels.label_of(labels.HA_ROLES, collector.ha_role) if collector.ha_role else NOTHING
 
 
 def _previous_key(collector: Collector, now: datetime) -> str:
     if not collector.previous_key_is_good():
-        return "none"
+        return pgettext("previous key", "none")
     expires_at = collector.previous_key_expires_at
-    return "good until the new one is used" if expires_at is None else f"still good for {duration(expires_at - now)}"
+    if expires_at is None:
+        return _("good until the new one is used")
+    return _("still good for %(time)s") % {"time": duration(expires_at - now)}
 
 
 def _key(collector: Collector, now: datetime) -> str:
     if not collector.api_key_hash:
-        return "revoked"
-    made = f"made {ago(collector.api_key_created_at, now=now)}"
+        return pgettext("key", "revoked")
+    made = ago(collector.api_key_created_at, now=now)
     if collector.key_rotation_requested_at is not None:
-        return f"{made}; a new one was asked for {ago(collector.key_rotation_requested_at, now=now)}"
-    return made if collector.api_key_proven_at else f"{made}, not used yet"
+        asked = ago(collector.key_rotation_requested_at, now=now)
+        return format_html(_("made {made}; a new one was asked for {asked}"), made=made, asked=asked)
+    if collector.api_key_proven_at is None:
+        return format_html(_("made {made}, not used yet"), made=made)
+    return format_html(_("made {made}"), made=made)
 
 
 def _key_used(collector: Collector, now: datetime) -> str:
     heartbeat = collector.heartbeat
-    used = ago(heartbeat.last_heartbeat, now=now, never="never")
-    return f"{used}, from {heartbeat.address}" if heartbeat.address else used
+    used = ago(heartbeat.last_heartbeat, now=now, never=_("never"))
+    return format_html(_("{used}, from {address}"), used=used, address=heartbeat.address) if heartbeat.address else used
 
 
 def _trouble(collector: Collector) -> list[dict[str, Any]]:
     """Return what is wrong, as far as agent and control plane can tell, with what mends it."""
     found: list[dict[str, Any]] = [
         {
-            "title": f"The source {source.get('name') or ''} cannot be read",
+            "title": _("The source %(name)s cannot be read") % {"name": source.get("name") or ""},
             "text": str(source.get("detail") or source.get("code") or ""),
             "remedy": str(source.get("remedy") or ""),
         }
@@ -117,19 +137,22 @@ def _trouble(collector: Collector) -> list[dict[str, Any]]:
     if noticed is not None and timezone.now() - noticed < timedelta(seconds=limits.DUPLICATE_SHOWN_SECONDS):
         found.append(
             {
-                "title": "Two agents use this collector's key",
-                "text": "The one that started last collects, the other one is told to wait. Give each agent a collector of its own: "
-                "registered for the same database, they stand in for each other.",
+                "title": _("Two agents use this collector's key"),
+                "text": _(
+                    "The one that started last collects, the other one is told to wait. Give each agent a collector of its own: "
+                    "registered for the same database, they stand in for each other."
+                ),
                 "when": ago(noticed),
             }
         )
     if collector.heartbeat.last_error:
         when = ago(collector.heartbeat.last_error_at)
-        found.append({"title": "Last error", "text": collector.heartbeat.last_error, "when": when})
+        found.append({"title": _("Last error"), "text": collector.heartbeat.last_error, "when": when})
     try:
         configs.decrypt(collector_id=collector.pk, ciphertext=collector.config)
     except Refused as refusal:
-        found.append({"title": "The stored connection cannot be read", "text": f"{refusal} Enter it anew below."})
+        text = _("%(reason)s Enter it anew below.") % {"reason": refusal}
+        found.append({"title": _("The stored connection cannot be read"), "text": text})
     return found
 
 

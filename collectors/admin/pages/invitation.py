@@ -7,6 +7,8 @@ from django.contrib import messages
 from django.http import HttpRequest, HttpResponse, HttpResponseRedirect
 from django.shortcuts import render
 from django.urls import reverse
+from django.utils.translation import gettext
+from django.utils.translation import gettext_lazy as _
 from unfold.widgets import UnfoldAdminPasswordWidget, UnfoldAdminTextInputWidget
 
 from collectors.admin import signed_in
@@ -24,17 +26,20 @@ class AcceptanceForm(forms.Form):
     """The password of the account, or of one to be."""
 
     password = forms.CharField(
+        label=_("Password"),
         max_length=4096,
         strip=False,
         widget=UnfoldAdminPasswordWidget(attrs={"autocomplete": "current-password", "autofocus": True}),
-        help_text="Have you an account with this address? Then its password. Otherwise choose one: you get an account with it.",
+        help_text=_(
+            "Have you an account with this address? Then its password. Otherwise choose one: you get an account with it."
+        ),
     )
     name = forms.CharField(
-        label="Your name",
+        label=_("Your name"),
         max_length=limits.MAX_NAME_CHARACTERS,
         required=False,
         widget=UnfoldAdminTextInputWidget,
-        help_text="For a new account.",
+        help_text=_("For a new account."),
     )
 
 
@@ -58,7 +63,7 @@ def invitation_page(site: Any, request: HttpRequest, token: str) -> HttpResponse
         except Refused as refusal:
             show_refusal(form, refusal)
         else:
-            messages.success(request, "Welcome. Sign in with your password.")
+            messages.success(request, gettext("Welcome. Sign in with your password."))
             return HttpResponseRedirect(reverse("admin:login"))
     response = _page(site, request, invitation, form=form)
     response.status_code = status
@@ -69,7 +74,7 @@ def invited_page(model_admin: Any, request: HttpRequest, invited: Invited) -> Ht
     """Show the link of a new invitation."""
     context = {
         **model_admin.admin_site.each_context(request),
-        "title": f"{invited.row.email} is invited",
+        "title": gettext("%(email)s is invited") % {"email": invited.row.email},
         "opts": model_admin.opts,
         "invitation": invited.row,
         "link": request.build_absolute_uri(reverse("admin:invitation", args=[invited.token])),
@@ -93,13 +98,15 @@ def _accept_signed_in(site: Any, request: HttpRequest, token: str, invitation: I
         except Refused as refusal:
             messages.error(request, str(refusal))
         else:
-            messages.success(request, f"You are {invitation.role} in {invitation.team or invitation.organization} now.")
+            place = invitation.team or invitation.organization
+            text = gettext("You are %(role)s in %(place)s now.") % {"role": invitation.role, "place": place}
+            messages.success(request, text)
         return HttpResponseRedirect(reverse("admin:index"))
     return _page(site, request, invitation, form=form, signed_in=True)
 
 
 def _page(site: Any, request: HttpRequest, invitation: Invitation | None, **context: Any) -> HttpResponse:
-    own = {"title": "Invitation", "invitation": invitation}
+    own = {"title": gettext("Invitation"), "invitation": invitation}
     response = render(request, _TEMPLATE, {**site.each_context(request), **own, **context})
     # The address holds the token.
     response["Referrer-Policy"] = "no-referrer"

@@ -5,6 +5,7 @@ from typing import Any
 
 from django.http import HttpRequest, HttpResponse
 from django.shortcuts import render
+from django.utils.translation import gettext as _
 
 from collectors.services import configs
 from collectors.services.collectors import Registered
@@ -14,7 +15,7 @@ def keys_page(model_admin: Any, request: HttpRequest, rotated: list[Registered])
     """Show the keys of a rotation."""
     context = {
         **model_admin.admin_site.each_context(request),
-        "title": "New keys",
+        "title": _("New keys"),
         "opts": model_admin.opts,
         "rotated": rotated,
     }
@@ -26,7 +27,7 @@ def registered_page(model_admin: Any, request: HttpRequest, registered: Register
     collector = registered.collector
     context = {
         **model_admin.admin_site.each_context(request),
-        "title": f"{collector.name} is registered",
+        "title": _("%(collector)s is registered") % {"collector": collector.name},
         "opts": model_admin.opts,
         "registered": registered,
         "config": json.dumps(agent_config(request, registered), indent=2),
@@ -75,7 +76,7 @@ def _ways(engine: str) -> list[tuple[str, str, str]]:
     return [
         ("systemd", "systemd", "\n".join(systemd)),
         ("docker", "Docker", "\n".join(docker)),
-        ("hand", "By hand", "\n".join(by_hand)),
+        ("hand", _("By hand"), "\n".join(by_hand)),
     ]
 
 

@@ -9,7 +9,7 @@ from django.utils.translation import gettext as _
 from django.utils.translation import ngettext
 
 from collectors.access import Principal, visible_to
-from collectors.admin.display import NOTHING, Unit, in_unit, statement_text
+from collectors.admin.display import NOTHING, Unit, in_unit, number, statement_text
 from collectors.admin.metric_titles import TITLES
 from collectors.admin.pages.queries_choices import CHANGES, GROUPINGS, Choices, address, address_of_query
 from collectors.domain import limits
@@ -192,14 +192,18 @@ def difference(now: float | None, before: float | None) -> str:
     if now is None or not before:
         return ""
     percent = 100 * (now - before) / before
-    return f"{percent:+,.0f} %" if abs(percent) < 1_000 else f"{now / before:,.0f} ×"  # noqa: RUF001 - the sign is meant
+    return (
+        f"{'+' if percent >= 0 else ''}{number(percent, 0)} %"
+        if abs(percent) < 1_000
+        else f"{number(now / before, 0)} ×"
+    )
 
 
 def title(grouping: Grouping, row: Row, named: Names) -> Any:
     """Return what a row is called."""
     if grouping.of_statements:
         fingerprint = named.fingerprints.get(row.key)
-        return statement_text(fingerprint.text if fingerprint else None, _("text not here yet"))
+        return statement_text(fingerprint.text if fingerprint else None)
     return plain_title(grouping, row, named)
 
 
@@ -229,7 +233,7 @@ def places(row: Row, named: Names) -> str:
     found = named.places.get(row.identity, set())
     if len(found) <= _NAMED:
         return ", ".join(sorted(str(named.databases[pk]) for pk in found if pk in named.databases))
-    return ngettext("%(count)s database", "%(count)s databases", len(found)) % {"count": f"{len(found):,}"}
+    return ngettext("%(count)s database", "%(count)s databases", len(found)) % {"count": number(len(found))}
 
 
 def _link(request: HttpRequest, choices: Choices, row: Row) -> str:
@@ -252,7 +256,7 @@ def _gaps(places: set[int], named: Names) -> list[str]:
     found = []
     for pk in sorted(places):
         for line in named.gaps.get(pk, []):
-            amount = f" ({line.amount:,})" if line.amount is not None else ""
+            amount = f" ({number(line.amount)})" if line.amount is not None else ""
             found.append(f"{named.databases[pk]}, {line.source}: {line.description}{amount}")
     return found
 
@@ -263,9 +267,9 @@ def counted(page: Page, choices: Choices) -> str:
         return ""
     first = choices.offset + 1
     return _("%(first)s to %(last)s of %(count)s") % {
-        "first": f"{first:,}",
-        "last": f"{choices.offset + len(page.rows):,}",
-        "count": f"{page.count:,}",
+        "first": number(first),
+        "last": number(choices.offset + len(page.rows)),
+        "count": number(page.count),
     }
 
 

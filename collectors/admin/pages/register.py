@@ -6,6 +6,8 @@ from django import forms
 from django.core.exceptions import PermissionDenied
 from django.http import HttpRequest, HttpResponse
 from django.shortcuts import render
+from django.utils.translation import gettext
+from django.utils.translation import gettext_lazy as _
 from unfold.widgets import UnfoldAdminIntegerFieldWidget, UnfoldAdminSelectWidget, UnfoldAdminTextInputWidget
 
 from collectors.access import Principal, permitted
@@ -21,7 +23,7 @@ from collectors.services import collectors
 from collectors.services.collectors import Registered
 from collectors.services.errors import Refused
 
-_ENGINES = [(Engine.MYSQL.value, "MySQL or MariaDB"), (Engine.POSTGRES.value, "PostgreSQL")]
+_ENGINES = [(Engine.MYSQL.value, _("MySQL or MariaDB")), (Engine.POSTGRES.value, "PostgreSQL")]
 
 
 class TeamChoice(forms.ModelChoiceField[Team]):
@@ -37,24 +39,31 @@ class DatabaseChoice(forms.ModelChoiceField[MonitoredDatabase]):
 
     def label_from_instance(self, obj: Any) -> str:
         """Return how the database is listed."""
-        return f"{obj.name} ({obj.type}, team {obj.team.name})"
+        return gettext("%(name)s (%(type)s, team %(team)s)") % {
+            "name": obj.name,
+            "type": obj.type,
+            "team": obj.team.name,
+        }
 
 
 class RegisterForm(ConnectionForm):
     """A collector to be."""
 
-    team = TeamChoice(queryset=Team.objects.none(), widget=UnfoldAdminSelectWidget)
-    name = forms.CharField(max_length=limits.MAX_NAME_CHARACTERS, widget=UnfoldAdminTextInputWidget)
-    type = forms.ChoiceField(choices=_ENGINES, widget=UnfoldAdminSelectWidget(choices=_ENGINES))
+    team = TeamChoice(label=_("Team"), queryset=Team.objects.none(), widget=UnfoldAdminSelectWidget)
+    name = forms.CharField(label=_("Name"), max_length=limits.MAX_NAME_CHARACTERS, widget=UnfoldAdminTextInputWidget)
+    type = forms.ChoiceField(label=_("Type"), choices=_ENGINES, widget=UnfoldAdminSelectWidget(choices=_ENGINES))
     database = DatabaseChoice(
+        label=_("Database"),
         queryset=MonitoredDatabase.objects.none(),
         required=False,
-        empty_label="A new one, named like the collector",
+        empty_label=_("A new one, named like the collector"),
         widget=UnfoldAdminSelectWidget,
-        help_text="Choose one that is watched already to add a second collector to it. It must be of the same team and type.",
+        help_text=_(
+            "Choose one that is watched already to add a second collector to it. It must be of the same team and type."
+        ),
     )
     collection_interval_minutes = forms.IntegerField(
-        label="Collection interval (minutes)",
+        label=_("Collection interval (minutes)"),
         min_value=1,
         max_value=1440,
         initial=limits.COLLECTION_INTERVAL_MINUTES,
@@ -76,8 +85,8 @@ class RegisterForm(ConnectionForm):
         """Return the fields in the two groups in which they are shown."""
         names = [name for name in self.fields if name not in CONNECTION_FIELDS]
         return [
-            ("Collector", [self[name] for name in names]),
-            ("Connection to the database", [self[name] for name in CONNECTION_FIELDS]),
+            (gettext("Collector"), [self[name] for name in names]),
+            (gettext("Connection to the database"), [self[name] for name in CONNECTION_FIELDS]),
         ]
 
 
@@ -93,7 +102,7 @@ def register_page(model_admin: Any, request: HttpRequest) -> HttpResponse:
             show_refusal(form, refusal)
     context = {
         **model_admin.admin_site.each_context(request),
-        "title": "Add collector",
+        "title": gettext("Add collector"),
         "opts": model_admin.opts,
         "form": form,
         "no_teams": not form.fields["team"].queryset.exists(),  # type: ignore[attr-defined]

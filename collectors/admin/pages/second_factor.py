@@ -10,6 +10,8 @@ from django.http import HttpRequest, HttpResponse, HttpResponseRedirect
 from django.shortcuts import render
 from django.urls import reverse
 from django.utils.http import url_has_allowed_host_and_scheme
+from django.utils.translation import gettext as _
+from django.utils.translation import gettext_lazy
 from unfold.widgets import UnfoldAdminTextInputWidget
 
 from collectors.admin import signed_in
@@ -25,6 +27,7 @@ class CodeForm(forms.Form):
     """A code of the authenticator app, or a recovery code."""
 
     code = forms.CharField(
+        label=gettext_lazy("Code"),
         max_length=40,
         widget=UnfoldAdminTextInputWidget(attrs={"autocomplete": "one-time-code", "autofocus": True}),
     )
@@ -58,7 +61,7 @@ def _ask(site: Any, request: HttpRequest, user: User) -> HttpResponse:
             request.session.cycle_key()
             request.session[second_factors.SESSION_KEY] = True
             return HttpResponseRedirect(_next(request))
-        form.add_error("code", "This code is not right, or was used already.")
+        form.add_error("code", _("This code is not right, or was used already."))
     return _page(site, request, "ask", form=form)
 
 
@@ -77,7 +80,7 @@ def _set_up(site: Any, request: HttpRequest, user: User) -> HttpResponse:
             update_session_auth_hash(request, user)
             request.session[second_factors.SESSION_KEY] = True
             return _page(site, request, "recovery_codes", codes="\n".join(codes), onward=_next(request))
-        form.add_error("code", "This code is not right. Is the clock of your device?")
+        form.add_error("code", _("This code is not right. Is the clock of your device?"))
     address = second_factors.address_of(user=user, secret=secret)
     picture = segno.make(address, error="m").svg_data_uri(scale=5, light="white")
     return _page(site, request, "confirm", form=form, picture=picture, secret=secret)
@@ -89,7 +92,7 @@ def _manage(site: Any, request: HttpRequest, user: User) -> HttpResponse:
     form.fields["code"].widget.attrs.pop("autofocus")
     if form.is_valid():
         if not second_factors.check_code(user=user, code=form.cleaned_data["code"], actor=actor):
-            form.add_error("code", "This code is not right, or was used already.")
+            form.add_error("code", _("This code is not right, or was used already."))
         elif "renew" in request.POST:
             codes = second_factors.renew_recovery_codes(user=user, actor=actor)
             return _page(site, request, "recovery_codes", codes="\n".join(codes), onward=reverse("admin:index"))
@@ -101,7 +104,7 @@ def _manage(site: Any, request: HttpRequest, user: User) -> HttpResponse:
             else:
                 update_session_auth_hash(request, user)
                 request.session.pop(second_factors.SESSION_KEY, None)
-                messages.success(request, "The second factor is off.")
+                messages.success(request, _("The second factor is off."))
                 return HttpResponseRedirect(reverse("admin:second_factor"))
     row = user.second_factor
     return _page(site, request, "manage", form=form, row=row, codes_left=len(row.recovery_hashes))
@@ -111,7 +114,7 @@ def _page(site: Any, request: HttpRequest, step: str, **context: Any) -> HttpRes
     user = request.user
     inside = isinstance(user, User) and second_factors.is_satisfied(user, request.session)
     own = {
-        "title": "Second factor",
+        "title": _("Second factor"),
         "layout": _INSIDE if inside else _OUTSIDE,
         "inside": inside,
         "step": step,

@@ -7,6 +7,8 @@ from django.contrib import messages
 from django.http import HttpRequest, HttpResponse, HttpResponseRedirect
 from django.shortcuts import get_object_or_404, render
 from django.urls import reverse
+from django.utils.translation import gettext
+from django.utils.translation import gettext_lazy as _
 from unfold.widgets import UnfoldAdminIntegerFieldWidget, UnfoldAdminTextInputWidget
 
 from collectors.access import visible_to
@@ -19,10 +21,10 @@ from collectors.services import personal_tokens
 from collectors.services.errors import Refused
 
 _SCOPES: Final = [
-    (TokenScope.READ.value, "See everything that I see"),
-    (TokenScope.COMMAND.value, "Start and stop collectors, collect now"),
-    (TokenScope.COLLECTORS.value, "Register, change and remove collectors and databases"),
-    (TokenScope.PEOPLE.value, "Organizations, teams and memberships"),
+    (TokenScope.READ.value, _("See everything that I see")),
+    (TokenScope.COMMAND.value, _("Start and stop collectors, collect now")),
+    (TokenScope.COLLECTORS.value, _("Register, change and remove collectors and databases")),
+    (TokenScope.PEOPLE.value, _("Organizations, teams and memberships")),
 ]
 
 
@@ -30,19 +32,20 @@ class TokenForm(forms.Form):
     """A token to be."""
 
     name = forms.CharField(
+        label=_("Name"),
         max_length=limits.MAX_NAME_CHARACTERS,
         widget=UnfoldAdminTextInputWidget,
-        help_text="What it is for, so that you know later what to revoke.",
+        help_text=_("What it is for, so that you know later what to revoke."),
     )
     days = forms.IntegerField(
-        label="Days that it lasts",
+        label=_("Days that it lasts"),
         min_value=1,
         max_value=limits.MAX_TOKEN_DAYS,
         initial=limits.TOKEN_DAYS,
         widget=UnfoldAdminIntegerFieldWidget,
     )
     scopes = forms.MultipleChoiceField(
-        label="What it may do, as far as you may", choices=_SCOPES, widget=forms.CheckboxSelectMultiple
+        label=_("What it may do, as far as you may"), choices=_SCOPES, widget=forms.CheckboxSelectMultiple
     )
 
 
@@ -54,7 +57,7 @@ def tokens_page(site: Any, request: HttpRequest) -> HttpResponse:
         wanted = request.POST["revoke"]
         token = get_object_or_404(own, pk=int(wanted) if wanted.isascii() and wanted.isdigit() else 0)
         personal_tokens.revoke_token(token=token, actor=actor)
-        messages.success(request, f"{token.name} is revoked.")
+        messages.success(request, gettext("%(token)s is revoked.") % {"token": token.name})
         return HttpResponseRedirect(reverse("admin:tokens"))
     form = TokenForm(request.POST if request.method == "POST" else None)
     created = None
@@ -71,5 +74,5 @@ def tokens_page(site: Any, request: HttpRequest) -> HttpResponse:
             form = TokenForm()
         except Refused as refusal:
             show_refusal(form, refusal)
-    context = {"title": "API tokens", "form": form, "created": created, "tokens": own.order_by("-pk")}
+    context = {"title": gettext("API tokens"), "form": form, "created": created, "tokens": own.order_by("-pk")}
     return render(request, "admin/dbpower/tokens.html", {**site.each_context(request), **context})

@@ -23,7 +23,7 @@ document.addEventListener("click", async (event) => {
     selection.removeAllRanges();
     selection.addRange(range);
   }
-  word.textContent = copied ? "Copied" : "Selected: press Ctrl+C";
+  word.textContent = copied ? button.dataset.copied : button.dataset.selected;
 });
 
 // A second click must not ask for the same thing again while the first is on its way.

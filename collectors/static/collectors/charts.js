@@ -241,7 +241,7 @@
       const [low, high] = [from, x(event)].sort((a, b) => a - b);
       end();
       if (high - low < 8) return;
-      const address = new URL(window.location.href);
+      const address = new URL(data.zoom || window.location.href, window.location.href);
       ["period", "page"].forEach((name) => address.searchParams.delete(name));
       address.searchParams.set("since", Math.floor(moment(chart, data, low)));
       address.searchParams.set("until", Math.ceil(moment(chart, data, high)));

@@ -1,0 +1,220 @@
+"""Home: is anything wrong, and what costs most."""
+
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Any, Final
+from urllib.parse import urlencode
+
+from django.db.models import Case, IntegerField, QuerySet, Sum, Value, When
+from django.http import HttpRequest, HttpResponse
+from django.shortcuts import render
+from django.urls import reverse
+from django.utils import timezone
+from django.utils.translation import gettext as _
+from django.views.decorators.http import require_safe
+
+from collectors.access import Principal, visible_to
+from collectors.admin import charts, concerns, signed_in
+from collectors.admin.display import NOTHING, Unit, in_unit, number
+from collectors.domain import time_ranges
+from collectors.domain.roles import Permission
+from collectors.domain.time_ranges import TimeRange
+from collectors.models import Collector, Command, Cost, Gap, Heartbeat, MonitoredDatabase, StatusChange
+from collectors.services import attention, fleet, health, queries, retention, series
+from collectors.services.fleet import State, Tally
+
+_SLOTS: Final = 48
+_SPARK_SLOTS: Final = 24
+_DATABASES_APART: Final = 7
+_TOP: Final = 10
+_GAPS_SHOWN: Final = 50
+# Sign, stored status (None for what no status says), and where a rise is bad, neutral or good news.
+_STATES: Final[dict[State, tuple[str, str | None, int]]] = {
+    State.ONLINE: ("check_circle", "ONLINE", 1),
+    State.LATE: ("schedule", None, -1),
+    State.ERROR: ("error", "ERROR", -1),
+    State.OFFLINE: ("cloud_off", "OFFLINE", -1),
+    State.STOPPED: ("pause_circle", "STOPPED", 0),
+    State.STARTING: ("hourglass_top", "STARTING", 0),
+}
+
+
+@dataclass(frozen=True)
+class Tile:
+    """A number of the fleet: its words and sign, the change over a day, and the list it leads to."""
+
+    state: str
+    title: str
+    icon: str
+    count: str
+    change: str
+    tone: str
+    address: str
+
+
+@dataclass(frozen=True)
+class TopRow:
+    """One of the dearest fingerprints."""
+
+    text: str
+    fingerprint_id: str | None
+    database: str
+    total: str
+    share: int
+    calls: str
+    average: str
+    spark: list[float | None]
+
+
+def home_context(request: HttpRequest) -> dict[str, Any]:
+    """Return what the page shows, as far as whoever is signed in may see it."""
+    principal = signed_in.principal(request)
+    now = timezone.now()
+    context = fleet_context(principal, now)
+    if not principal.holds(Permission.QUERY_VIEW):
+        return context
+    shown = time_ranges.preset("day", now=now)
+    costs = visible_to(Cost.objects.all(), principal)
+    return {**context, "load": _load(principal, costs, shown), "top": _top(costs, shown)}
+
+
+@require_safe
+def fleet_page(request: HttpRequest) -> HttpResponse:
+    """Answer the part of the page that a browser asks for again every few seconds."""
+    context = fleet_context(signed_in.principal(request), timezone.now())
+    return render(request, "admin/dbpower/home_fleet.html", context)
+
+
+def fleet_context(principal: Principal, now: datetime) -> dict[str, Any]:
+    """Return what is said of collectors, data, and the control plane itself."""
+    heartbeats = visible_to(Heartbeat.objects.all(), principal)
+    changes = visible_to(StatusChange.objects.all(), principal)
+    databases = visible_to(MonitoredDatabase.objects.all(), principal)
+    watched = attention.Watched(
+        heartbeats=heartbeats,
+        changes=changes,
+        collectors=visible_to(Collector.objects.all(), principal),
+        commands=visible_to(Command.objects.all(), principal),
+        gaps=visible_to(Gap.objects.all(), principal),
+    )
+    state = health.detail()
+    sees_collectors = principal.holds(Permission.COLLECTOR_VIEW)
+    tallies = fleet.tallies(heartbeats=heartbeats, changes=changes, now=now) if sees_collectors else []
+    data = fleet.data_freshness(databases=databases, now=now)
+    return {
+        "tiles": [_tile(tally) for tally in tallies],
+        "collector_count": sum(tally.collectors for tally in tallies),
+        "findings": [concerns.told(finding) for finding in attention.findings(watched, now=now, state=state)],
+        "data": data,
+        "database_count": data.fresh + data.stale + data.silent,
+        "parts": _parts(state),
+        "may_register": principal.holds(Permission.COLLECTOR_MANAGE),
+        "sees_collectors": sees_collectors,
+        "refreshed_at": now,
+    }
+
+
+def _tile(tally: Tally) -> Tile:
+    icon, status, good = _STATES[tally.state]
+    titles = {
+        State.ONLINE: _("Online"),
+        State.LATE: _("Late"),
+        State.ERROR: _("Error"),
+        State.OFFLINE: _("Offline"),
+        State.STOPPED: _("Stopped"),
+        State.STARTING: _("Starting"),
+    }
+    query = {"heartbeat__status__exact": status} if status else {}
+    change = tally.change or 0
+    return Tile(
+        state=tally.state,
+        title=titles[tally.state],
+        icon=icon,
+        count=number(tally.collectors),
+        change="" if tally.change is None else f"{'+' if change > 0 else ''}{number(change)}" if change else "±0",
+        tone="good" if change * good > 0 else "bad" if change * good < 0 else "plain",
+        address=f"{reverse('admin:collectors_collector_changelist')}?{urlencode(query)}",
+    )
+
+
+def _parts(state: health.Detail) -> list[tuple[str, bool, float | None]]:
+    """Return each part of the control plane: its name, whether it lives, and how long ago it was seen, in seconds."""
+    dead = set(state.dead)
+    return [
+        (_("Web"), "database" not in dead, state.web_seen_seconds),
+        (_("Worker"), "worker" not in dead, state.worker_seen_seconds),
+        (_("Beat"), "beat" not in dead, state.beat_seen_seconds),
+        (_("Sweep"), "sweep" not in dead, state.last_sweep_seconds),
+        (_("Broker"), "broker" not in dead, None),
+    ]
+
+
+def _load(principal: Principal, costs: QuerySet[Cost], shown: TimeRange) -> charts.Chart:
+    """Draw the load of all databases, the busiest apart."""
+    width = shown.slot(most=_SLOTS)
+    busiest = _busiest(costs, shown)
+    apart = Case(
+        *(When(database_id=pk, then=Value(place)) for place, pk in enumerate(busiest)),
+        default=Value(len(busiest)),
+        output_field=IntegerField(),
+    )
+    found = series.by_slot(
+        costs=costs.annotate(place=apart),
+        since=shown.since,
+        until=shown.until,
+        width=width,
+        sums=("total_time_ns",),
+        apart=("place",),
+    )
+    titles = [*busiest.values(), _("All others")]
+    gaps = queries.gaps_between(gaps=visible_to(Gap.objects.all(), principal), since=shown.since, until=shown.until)
+    return charts.Chart(
+        name="load",
+        title=_("Time in statements, by database"),
+        starts=time_ranges.starts(shown.since, shown.until, width),
+        width=width,
+        series=[
+            charts.Series(titles[place], [slot["total_time_ns"] for slot in slots], Unit.NANOSECONDS)
+            for (place,), slots in sorted(found.items(), key=lambda item: int(item[0][0]))
+        ],
+        gaps=charts.stretches(queries.gap_lines(gaps, most=_GAPS_SHOWN)),
+        zoom=reverse("admin:queries"),
+    )
+
+
+def _busiest(costs: QuerySet[Cost], shown: TimeRange) -> dict[int, str]:
+    """Return the databases in which statements took longest, by id, with their names."""
+    period = queries.counted_once(queries.in_period(retention.kept(costs), since=shown.since, until=shown.until))
+    totals = period.order_by().values("database_id").annotate(total=Sum("total_time_ns")).order_by("-total")
+    ids = [row["database_id"] for row in totals[:_DATABASES_APART]]
+    names = MonitoredDatabase.objects.in_bulk(ids)
+    return {pk: names[pk].name for pk in ids if pk in names}
+
+
+def _top(costs: QuerySet[Cost], shown: TimeRange) -> list[TopRow]:
+    """Return the dearest fingerprints, each with its last day as a little line."""
+    rows = list(queries.top_fingerprints(costs=costs, since=shown.since, until=shown.until)[:_TOP])
+    lines = series.by_slot(
+        costs=costs.filter(statement__fingerprint__fingerprint_id__in=[row["fingerprint_id"] for row in rows]),
+        since=shown.since,
+        until=shown.until,
+        width=shown.slot(most=_SPARK_SLOTS),
+        sums=("total_time_ns",),
+        apart=("database_id", "statement__fingerprint__fingerprint_id"),
+    )
+    dearest = max((row["sum_time_ns"] for row in rows), default=0)
+    return [_top_row(row, lines.get((row["database_id"], row["fingerprint_id"]), []), dearest) for row in rows]
+
+
+def _top_row(row: dict[str, Any], line: list[series.Totals], dearest: int) -> TopRow:
+    calls, total = row["sum_calls"], row["sum_time_ns"]
+    return TopRow(
+        text=row["fingerprint"] or "",
+        fingerprint_id=row["fingerprint_id"],
+        database=row["database_name"],
+        total=in_unit(total, Unit.NANOSECONDS),
+        share=round(100 * total / dearest) if dearest else 0,
+        calls=number(calls),
+        average=in_unit(total / calls, Unit.NANOSECONDS) if calls else NOTHING,
+        spark=[slot["total_time_ns"] for slot in line],
+    )

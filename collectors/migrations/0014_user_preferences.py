@@ -1,0 +1,24 @@
+from django.db import migrations, models
+
+
+class Migration(migrations.Migration):
+    dependencies = [
+        ("collectors", "0013_enrolments"),
+    ]
+
+    operations = [
+        migrations.AddField(
+            model_name="user",
+            name="language",
+            field=models.CharField(
+                blank=True, db_default="", default="", editable=False, max_length=10, verbose_name="language"
+            ),
+        ),
+        migrations.AddField(
+            model_name="user",
+            name="time_zone",
+            field=models.CharField(
+                blank=True, db_default="", default="", editable=False, max_length=64, verbose_name="time zone"
+            ),
+        ),
+    ]

@@ -1,0 +1,110 @@
+"""The fleet at a glance: how many collectors are in which state, how that changed, and how fresh the data is.
+
+Reading only; callers pass querysets that are already scoped.
+"""
+
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+from enum import StrEnum
+from typing import Any, Final
+
+from django.conf import settings
+from django.db.models import Count, F, FloatField, Func, Q, QuerySet, Value
+from django.db.models.fields.json import KeyTextTransform
+from django.db.models.functions import Cast, NullIf
+
+from collectors.domain import freshness, liveness
+from collectors.domain.liveness import Status
+from collectors.models import ControlPlane, Heartbeat, MonitoredDatabase, StatusChange
+
+_A_DAY: Final = timedelta(days=1)
+
+
+class State(StrEnum):
+    """A collector's status, and apart from it those that are ONLINE and late (`liveness.late_before`)."""
+
+    ONLINE = "online"
+    LATE = "late"
+    ERROR = "error"
+    OFFLINE = "offline"
+    STOPPED = "stopped"
+    STARTING = "starting"
+
+
+@dataclass(frozen=True)
+class Tally:
+    """How many collectors are in a state, and how many more than a day ago; None for late ones, of whom no history is kept."""
+
+    state: State
+    collectors: int
+    change: int | None
+
+
+@dataclass(frozen=True)
+class Freshness:
+    """How many databases have data that is as new as it should be, data that is older, and none that anybody collects."""
+
+    fresh: int
+    stale: int
+    silent: int
+
+
+class Epoch(Func):
+    """A moment in seconds since 1970."""
+
+    output_field = FloatField()
+
+    def as_sqlite(self, compiler: Any, connection: Any, **context: Any) -> Any:
+        """Read the text in which SQLite keeps a moment."""
+        return self.as_sql(compiler, connection, template="CAST(strftime('%%%%s', %(expressions)s) AS real)", **context)
+
+    def as_postgresql(self, compiler: Any, connection: Any, **context: Any) -> Any:
+        """Let PostgreSQL count."""
+        template = "EXTRACT(EPOCH FROM %(expressions)s)::double precision"
+        return self.as_sql(compiler, connection, template=template, **context)
+
+
+def late_cutoff(now: datetime) -> datetime | None:
+    """Return the time before which a last heartbeat is late, as the control plane's own outages allow."""
+    return liveness.late_before(
+        now=now,
+        accepting_since=ControlPlane.objects.accepting_since(),
+        heartbeat=timedelta(seconds=settings.DBPOWER_HEARTBEAT_SECONDS),
+    )
+
+
+def tallies(*, heartbeats: QuerySet[Heartbeat], changes: QuerySet[StatusChange], now: datetime) -> list[Tally]:
+    """Return the number of collectors in each state, with the net of all flips within a day."""
+    cutoff = late_cutoff(now)
+    late = Q(status=Status.ONLINE, last_heartbeat__lt=cutoff) if cutoff else Q(pk__in=[])
+    counts = {state: Count("pk", filter=Q(status=state.upper())) for state in State if state is not State.LATE}
+    found = heartbeats.order_by().aggregate(**counts, late=Count("pk", filter=late))
+    found[State.ONLINE] -= found[State.LATE]
+    net = _net(changes.filter(changed_at__gte=now - _A_DAY))
+    return [Tally(state, found[state], None if state is State.LATE else net.get(state.upper(), 0)) for state in State]
+
+
+def _net(changes: QuerySet[StatusChange]) -> dict[str, int]:
+    """Return by how many each status grew. A collector that went back and forth changes nothing."""
+    net: dict[str, int] = {}
+    for old, new, flips in changes.order_by().values_list("old_status", "new_status").annotate(Count("pk")):
+        net[old] = net.get(old, 0) - flips
+        net[new] = net.get(new, 0) + flips
+    return net
+
+
+def data_freshness(*, databases: QuerySet[MonitoredDatabase], now: datetime) -> Freshness:
+    """Return how fresh the databases' data is: `domain.freshness` in the database's own arithmetic, for fleets of any size."""
+    heartbeat = "lease__holder__heartbeat"
+    # SQLite says a JSON null in letters.
+    age = NullIf(KeyTextTransform("data_age_seconds", f"{heartbeat}__spool"), Value("null"))
+    known = databases.order_by().annotate(
+        reaches_to=Epoch(f"{heartbeat}__last_heartbeat") - Cast(age, FloatField()),
+        allowed=Cast(F("lease__holder__collection_interval_minutes"), FloatField()),
+    )
+    interval, margin = freshness.INTERVALS * 60, freshness.MARGIN.total_seconds()
+    is_fresh = Q(reaches_to__gte=now.timestamp() - margin - F("allowed") * interval)
+    found = known.aggregate(
+        all=Count("pk"), held=Count("pk", filter=Q(lease__holder__isnull=False)), fresh=Count("pk", filter=is_fresh)
+    )
+    return Freshness(found["fresh"], found["held"] - found["fresh"], found["all"] - found["held"])
