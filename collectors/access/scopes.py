@@ -16,6 +16,8 @@ from collectors.models import (
     Cost,
     EnrolmentToken,
     Fingerprint,
+    FingerprintNote,
+    FingerprintTag,
     Gap,
     Heartbeat,
     Invitation,
@@ -67,6 +69,8 @@ _SCOPES: Final[dict[type[Model], Scope]] = {
     Command: Scope(Permission.COLLECTOR_VIEW, "organization_id", "collector__team_id"),
     Statement: Scope(Permission.QUERY_VIEW, "organization_id", "database__team_id"),
     Fingerprint: Scope(Permission.QUERY_VIEW, "organization_id", "statements__database__team_id"),
+    FingerprintNote: Scope(Permission.QUERY_VIEW, "organization_id", "fingerprint__statements__database__team_id"),
+    FingerprintTag: Scope(Permission.QUERY_VIEW, "organization_id", "fingerprint__statements__database__team_id"),
     Bucket: Scope(Permission.QUERY_VIEW, "organization_id", "database__team_id"),
     Cost: Scope(Permission.QUERY_VIEW, "organization_id", "database__team_id"),
     Latency: Scope(Permission.QUERY_VIEW, "organization_id", "database__team_id"),
@@ -82,7 +86,7 @@ _OWN: Final[dict[type[Model], Permission]] = {
     ListColumns: Permission.ACCOUNT_OWN,
 }
 # Lookups over many rows would list a row once for each.
-_MANY: Final = (User, Fingerprint)
+_MANY: Final = (User, Fingerprint, FingerprintNote, FingerprintTag)
 
 
 def visible_to(queryset: QuerySet[Row], principal: Principal) -> QuerySet[Row]:

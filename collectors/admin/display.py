@@ -65,6 +65,9 @@ class Unit(StrEnum):
     PER_SECOND = "per_second"
     BYTES = "bytes"
     PERCENT = "percent"
+    # A number with its fraction, and busy sessions: nanoseconds in each second.
+    DECIMAL = "decimal"
+    SESSIONS = "sessions"
 
 
 def duration(length: timedelta) -> str:
@@ -153,6 +156,10 @@ def in_unit(value: float | None, unit: Unit) -> str:
         return f"{number(value, 1)} %"
     if unit is Unit.PER_SECOND:
         return f"{number(value, 2)} /s"
+    if unit is Unit.DECIMAL:
+        return number(value, 2)
+    if unit is Unit.SESSIONS:
+        return number(value / _NANOSECONDS, 3)
     return number(round(value))
 
 

@@ -69,14 +69,14 @@ def control(request: HttpRequest, shown: TimeRange, *, now: datetime | None = No
         earlier=address_of(request, shown.before()),
         later="" if shown.preset or shown.until >= now else address_of(request, shown.after(now=now)),
         wider=address_of(request, shown.wider(now=now)),
-        time=list(_parameters(shown).items()),
+        time=list(parameters(shown).items()),
         kept=[(name, str(value)) for name, value in _others(request).items()],
     )
 
 
 def address_of(request: HttpRequest, shown: TimeRange) -> str:
     """Return the request's address with another range in it."""
-    return address(request, **_parameters(shown))
+    return address(request, **parameters(shown))
 
 
 def address(request: HttpRequest, **time: str) -> str:
@@ -86,7 +86,8 @@ def address(request: HttpRequest, **time: str) -> str:
     return f"?{others.urlencode()}"
 
 
-def _parameters(shown: TimeRange) -> dict[str, str]:
+def parameters(shown: TimeRange) -> dict[str, str]:
+    """Return what an address says of time, for the range that is shown."""
     if shown.preset:
         return {"period": shown.preset}
     return {"since": str(int(shown.since.timestamp())), "until": str(int(shown.until.timestamp()))}

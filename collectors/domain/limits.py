@@ -80,6 +80,11 @@ COMMAND_SHOWN_SECONDS: Final = 120
 MAX_TAGS: Final = 20
 MAX_LABEL_CHARACTERS: Final = 40
 
+# Notes and tags of one statement.
+MAX_NOTE_CHARACTERS: Final = 4_000
+MAX_NOTES: Final = 200
+MAX_TAG_CHARACTERS: Final = 40
+
 # Signing in. Attempts that were not good, within one window: of one account from one network (an IPv4 address, an IPv6 /64;
 # all of a /48 together count like one network too), of a network at all accounts, and of an account from all networks.
 # NIST SP 800-63B 5.2.2 allows 100 for an account.

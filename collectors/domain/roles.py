@@ -47,12 +47,19 @@ class Permission(StrEnum):
     COLLECTOR_KEY = "collector.key"
     COLLECTOR_COMMAND = "collector.command"
     QUERY_VIEW = "query.view"
+    QUERY_ANNOTATE = "query.annotate"
     AUDIT_VIEW = "audit.view"
     ACCOUNT_OWN = "account.own"
 
 
 _USER: Final = frozenset(
-    {Permission.ORGANIZATION_VIEW, Permission.TEAM_VIEW, Permission.DATABASE_VIEW, Permission.QUERY_VIEW}
+    {
+        Permission.ORGANIZATION_VIEW,
+        Permission.TEAM_VIEW,
+        Permission.DATABASE_VIEW,
+        Permission.QUERY_VIEW,
+        Permission.QUERY_ANNOTATE,
+    }
 )
 _TEAM_LEAD: Final = _USER | {
     Permission.MEMBERSHIP_VIEW,

@@ -9,6 +9,7 @@ from collectors.models.completeness import Gap
 from collectors.models.control_plane import ControlPlane
 from collectors.models.databases import MonitoredDatabase
 from collectors.models.enrolments import Enrolment, EnrolmentToken
+from collectors.models.fingerprint_notes import FingerprintNote, FingerprintTag
 from collectors.models.fingerprints import Fingerprint
 from collectors.models.heartbeats import Heartbeat
 from collectors.models.invitations import Invitation
@@ -43,6 +44,8 @@ __all__ = [
     "Enrolment",
     "EnrolmentToken",
     "Fingerprint",
+    "FingerprintNote",
+    "FingerprintTag",
     "Gap",
     "Heartbeat",
     "Invitation",

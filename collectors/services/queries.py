@@ -1,6 +1,6 @@
 """What statements cost over a period. Reading only; callers pass querysets that are already scoped."""
 
-from collections.abc import Iterable
+from collections.abc import Collection, Iterable
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from functools import reduce
@@ -15,7 +15,7 @@ from django.utils.translation import ngettext
 from collectors.domain import limits, periods
 from collectors.domain.sketches import Sketch
 from collectors.domain.sources import Source
-from collectors.models import Cost, DirtyDay, DirtyHour, Gap, Latency
+from collectors.models import Cost, DirtyDay, DirtyHour, Gap, Latency, Statement
 from collectors.models.buckets import Resolution
 from collectors.models.completeness import GapKind
 from collectors.services import retention
@@ -100,6 +100,12 @@ def in_period(
     What is older than the finer slots are kept is widened to whole hours, then to whole days. No slot is wider than `widest`
     where finer ones are still there.
     """
+    condition = condition_of(spans_of(since=since, until=until, widest=widest))
+    return rows.none() if condition is None else rows.filter(condition)
+
+
+def spans_of(*, since: datetime, until: datetime, widest: timedelta = periods.DAY) -> list[periods.Span]:
+    """Return the spans that `in_period` reads, oldest first."""
     now = timezone.now()
     since, until = max(since, retention.start_of(limits.MAX_RETENTION_DAYS, now)), min(until, now + periods.DAY)
     for days, width in ((limits.BUCKET_RETENTION_DAYS, periods.HOUR), (limits.HOUR_RETENTION_DAYS, periods.DAY)):
@@ -107,13 +113,17 @@ def in_period(
         if since < gone:
             since, widest = periods.floor(since, width), max(widest, width)
         until = periods.ceil(until, width) if until < gone else until
-    spans = periods.spans(
+    return periods.spans(
         since, until, unfinished_hours=_marked(DirtyHour), unfinished_days=_marked(DirtyDay), widest=widest
     )
+
+
+def condition_of(spans: Iterable[periods.Span]) -> Q | None:
+    """Return the condition of the rows that these spans are read from; None where there are none."""
     chosen = [
         Q(resolution=_RESOLUTIONS[span.width], started_at__gte=span.since, started_at__lt=span.until) for span in spans
     ]
-    return rows.filter(reduce(or_, chosen)) if chosen else rows.none()
+    return reduce(or_, chosen) if chosen else None
 
 
 def counted_once(costs: QuerySet[Cost]) -> QuerySet[Cost]:
@@ -122,6 +132,9 @@ def counted_once(costs: QuerySet[Cost]) -> QuerySet[Cost]:
     From the first snapshot of performance_schema on, which holds every statement, the slow log's executions are in it
     too: their buckets stay stored and do not count. The slow log goes on giving the single executions.
     """
+    # Of databases without both there is nothing to ask of millions of rows.
+    if not Statement.objects.filter(source=Source.SLOW_LOG, database__digests_since__isnull=False).exists():
+        return costs
     return costs.filter(
         ~Q(statement__source=Source.SLOW_LOG)
         | Q(database__digests_since=None)
@@ -182,11 +195,23 @@ def _line(gap: Gap) -> GapLine:
     )
 
 
+def gaps_by_database(gaps: QuerySet[Gap], database_ids: Collection[int]) -> dict[int, list[GapLine]]:
+    """Return what is missing of each of these databases, one line for each source and kind, the latest first."""
+    found: dict[int, list[GapLine]] = {}
+    for line in _together(gaps.filter(database_id__in=database_ids), apart=("database_id",)):
+        if line.database_id is not None:
+            found.setdefault(line.database_id, []).append(line)
+    return found
+
+
 def _older(gaps: QuerySet[Gap], *, shown: list[Gap]) -> list[GapLine]:
+    return _together(gaps.exclude(pk__in=[gap.pk for gap in shown]))
+
+
+def _together(gaps: QuerySet[Gap], *, apart: tuple[str, ...] = ()) -> list[GapLine]:
     together = (
-        gaps.exclude(pk__in=[gap.pk for gap in shown])
-        .order_by()
-        .values("source", "kind")
+        gaps.order_by()
+        .values(*apart, "source", "kind")
         .annotate(
             count=Count("pk"),
             sized=Count("amount"),

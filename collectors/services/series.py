@@ -55,8 +55,9 @@ def by_slot(
     """
     starts = time_ranges.starts(since, until, width)
     places = {start: place for place, start in enumerate(starts)}
-    read_in = next((stored for stored in _READ_IN if width % stored == timedelta(0)), periods.BUCKET)
-    period = queries.in_period(retention.kept(costs), since=starts[0], until=until, widest=read_in)
+    period = queries.in_period(
+        retention.kept(costs, since=starts[0]), since=starts[0], until=until, widest=read_in(width)
+    )
     rows = (
         queries.counted_once(period)
         .order_by()
@@ -73,6 +74,11 @@ def by_slot(
     if not apart:
         found.setdefault((), _empty(sums, len(starts)))
     return found
+
+
+def read_in(width: timedelta) -> timedelta:
+    """Return the widest slots that are stored and that slots of `width` are made of."""
+    return next((stored for stored in _READ_IN if width % stored == timedelta(0)), periods.BUCKET)
 
 
 def _empty(sums: Sequence[str], slots: int) -> list[Totals]:

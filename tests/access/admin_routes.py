@@ -36,6 +36,8 @@ class Route:
     @property
     def model(self) -> str:
         """The table that the address belongs to, if any."""
+        if self.template.startswith("/queries/{id}/"):
+            return "fingerprint"
         return self.template.split("/")[2] if self.template.count("/") > 2 else ""
 
     @property
@@ -58,7 +60,7 @@ def _templates(patterns: list[URLPattern | URLResolver], before: str = "/") -> I
         if isinstance(pattern, URLResolver):
             yield from _templates(pattern.url_patterns, here)
             continue
-        here = here.replace("<path:object_id>", "{id}")
+        here = here.replace("<path:object_id>", "{id}").replace("<str:pk>", "{id}")
         here = here.replace("^(?P<app_label>collectors)/$", "collectors/").replace("(?P<url>.*)$", "{url}")
         yield from [here.replace("<slug:name>", name) for name in _actions(here)]
 
@@ -110,6 +112,7 @@ class Place:
             "/invitation/": {"token": self.token, "accept": "", "password": PASSWORD},
             "/collectors/collector/columns/": {"column": ["errors"]},
             "/collectors/collector/filters/": {"save": "1", "name": "mine", "query": "errors=any"},
+            "/queries/{id}/": {"note": "the nightly report"},
         }
         if route.template in own:
             return own[route.template]

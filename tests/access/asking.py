@@ -114,7 +114,7 @@ class Asking:
         yield self._api("queries?ordering=calls&search=orders")
         yield self._api(f"queries?database_id={elsewhere['monitoreddatabase']}")
         yield self._admin("")
-        yield self._admin("queries/?period=week")
+        yield from self._queries(census, elsewhere)
         yield self._admin("search/?s=orders&extended=1")
         table: Any
         for kind, table in ADMIN_KINDS.items():
@@ -124,11 +124,19 @@ class Asking:
             for pk in [*(row.pk for row in census.visible(self.person, kind)[:1]), elsewhere[kind]]:
                 yield self._admin(f"collectors/{kind}/{pk}/change/")
 
+    def _queries(self, census: Census, elsewhere: dict[str, int]) -> Iterator[tuple[str, str]]:
+        """Yield the pages and the files of the load."""
+        for query in ("group=database&compare=previous", f"period=week&database={elsewhere['monitoreddatabase']}"):
+            yield self._admin(f"queries/?{query}")
+        for pk in [*(row.pk for row in census.visible(self.person, "fingerprint")[:1]), elsewhere["fingerprint"]]:
+            yield self._admin(f"queries/{pk}/?period=day")
+        yield self._admin("queries/export/?format=json&group=host&q=orders")
+
     def _api(self, path: str) -> tuple[str, str]:
         answer = self.api.get(path)
         return f"api {path}", f"{answer.status_code} {answer.content.decode()}"
 
     def _admin(self, path: str) -> tuple[str, str]:
         answer = self.page(path)
-        text = f"{answer.status_code} {answer.headers.get('Location', '')} {answer.content.decode()}"
+        text = f"{answer.status_code} {answer.headers.get('Location', '')} {answer.getvalue().decode()}"
         return f"admin {path}", _PASSING.sub("", text)

@@ -24,6 +24,8 @@ SEEN_FROM: Final = {
     "monitoreddatabase": USER,
     "statement": USER,
     "fingerprint": USER,
+    "fingerprintnote": USER,
+    "fingerprinttag": USER,
     "slowquery": USER,
     "gap": USER,
     "membership": TEAM_LEAD,
@@ -132,6 +134,9 @@ class Census:
         self._take(models.SavedFilter, lambda row: set())
         self._take(models.AuditEntry, lambda row: {(row["organization_id"], None)} if row["organization_id"] else set())
         self._take(models.Fingerprint, lambda row: self._joined("statement", "fingerprint_id", row["id"]))
+        statements_of = {row.pk: row.places for row in self.rows["fingerprint"]}
+        for model in (models.FingerprintNote, models.FingerprintTag):
+            self._take(model, lambda row: statements_of[row["fingerprint_id"]])
         self._take(models.User, lambda row: self._joined("membership", "user_id", row["id"]))
         self.holders: dict[str, list[Row]] = defaultdict(list)
         for row in self.all():

@@ -1,5 +1,6 @@
 """One person reads every list in many ways, and compares it with what the oracle says."""
 
+import json
 import re
 from random import Random
 from typing import Any, Final
@@ -102,9 +103,9 @@ class Reader:
             return
         for kind in ADMIN_KINDS:
             self.read_changelist(kind)
-        foreign = self.some([row.pk for row in self.census.rows["monitoreddatabase"]], 1)
-        for path in ("", "queries/", f"queries/?database={[*foreign, 0][0]}", "search/?s=o&extended=1"):
+        for path in ("", "search/?s=o&extended=1"):
             self.expect(self.asking.page(path).content.decode())
+        self.read_queries_page()
         for model, field in (
             ("collector", "team"),
             ("command", "collector"),
@@ -112,6 +113,47 @@ class Reader:
             ("membership", "user"),
         ):
             self.read_choices(model, field)
+
+    def read_queries_page(self) -> None:
+        """Read the load by everything there is: rows and choices are of what is the person's to see, and so are files."""
+        databases = {row.pk for row in self.census.visible(self.person, "monitoreddatabase")}
+        teams = {row.values["team_id"] for row in self.census.rows["monitoreddatabase"] if row.pk in databases}
+        for grouping, expected in (("database", databases), ("team", teams), ("fingerprint", None)):
+            answer = self.asking.page("queries/", group=grouping, compare="previous")
+            self.expect(answer.content.decode())
+            if expected is not None:
+                assert {row.key for row in answer.context["page"].rows} == expected
+            offered = {select.name: select.options for select in answer.context["controls"].filters}
+            assert {int(option.value) for option in offered["database"] if option.value} == databases
+        for row in self.some([row.pk for row in self.census.rows["monitoreddatabase"]], 1):
+            page = self.asking.page("queries/", group="database", database=row).context["page"]
+            # Another's database is like none that was chosen.
+            assert {found.key for found in page.rows} == ({row} if row in databases else databases)
+            exported = self.asking.page("queries/export/", group="database", database=row, format="json").getvalue()
+            assert len(json.loads(exported)["rows"]) == len(page.rows)
+            self.expect(exported.decode())
+        self.read_query_pages()
+        for word in self.some(self.census.holders, 1):
+            text = self.asking.page("queries/export/", q=word, format="csv").getvalue().decode()
+            self.expect(text)
+
+    def read_query_pages(self) -> None:
+        """Read pages of single statements: notes and tags are there for whoever sees the statement."""
+        for row in self.random.sample(self.census.rows["fingerprint"], min(2, len(self.census.rows["fingerprint"]))):
+            answer = self.asking.page(f"queries/{row.pk}/")
+            assert answer.status_code == (200 if self.person.sees(row) else 404)
+            self.expect(answer.content.decode())
+            if self.person.sees(row):
+                notes = [
+                    note for note in self.census.rows["fingerprintnote"] if note.values["fingerprint_id"] == row.pk
+                ]
+                assert {note.pk for note, _ in answer.context["notes"]} == {note.pk for note in notes}
+                shown = {name for name, _, _ in answer.context["places"][0].rows}
+                assert shown <= {
+                    found.values["name"] for found in self.census.visible(self.person, "monitoreddatabase")
+                }
+            else:
+                assert answer.content == self.asking.page(f"queries/{ABSENT}/").content
 
     def read_changelist(self, kind: str) -> None:
         """Read the list of a table: whole, filtered by anybody's rows, and searched for anybody's words."""

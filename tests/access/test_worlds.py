@@ -19,7 +19,7 @@ from tests.access.reading import Reader
 from tests.access.rows import undone
 from tests.access.worlds import RICH, Builder, Shape, shapes
 
-pytestmark = [pytest.mark.django_db, pytest.mark.slow]
+pytestmark = [pytest.mark.django_db, pytest.mark.slow, pytest.mark.timeout(300)]
 
 # Always the same few, so that a change and not luck turns the build red; `make worlds` tries others.
 WORLDS = int(os.environ.get("DBPOWER_WORLDS", "0"))

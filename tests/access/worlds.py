@@ -20,6 +20,8 @@ from collectors.models import (
     Command,
     EnrolmentToken,
     Fingerprint,
+    FingerprintNote,
+    FingerprintTag,
     Gap,
     Heartbeat,
     Invitation,
@@ -184,6 +186,10 @@ class Builder:
                 fingerprint_id="0" * 16 if text == SHARED_TEXT else f"{database.pk:08x}{number:08x}",
                 defaults={"text": text, "created_at": then},
             )
+            theirs = {"organization_id": database.organization_id, "fingerprint": fingerprint}
+            if not fingerprint.notes.exists():
+                FingerprintNote.objects.create(**theirs, author_label="Sam", text=f"ask {self.word()}")
+                FingerprintTag.objects.create(**theirs, name=self.word())
             statement = Statement.objects.create(
                 organization_id=database.organization_id,
                 database=database,

@@ -156,6 +156,7 @@ def test_queries_are_listed_with_what_is_missing_from_them(cast: Cast) -> None:
         "p99_time_ms": pytest.approx(9000, rel=0.02),
         "rows": 2,
         "rows_examined": 0,
+        **dict.fromkeys(["schema", "user", "host", "team_id", "change", "earlier"]),
     }
     gap = content["completeness"][0]
     assert (gap["kind"], gap["amount"], gap["database_id"]) == ("lost_rows", 10, cast.collector.database_id)

@@ -180,7 +180,7 @@ def test_a_user_sees_nothing_of_collectors(cast: Cast, sign_in: SignIn, shoot: S
     assert "/admin/collectors/collector/" not in page.content()
     assert "Commands" not in page.inner_text("body")
     page.goto("/admin/queries/")
-    expect(page.locator("table")).to_contain_text("select o.id")
+    expect(page.locator("table.dbpower-queries")).to_contain_text("select o.id")
     page.goto("/admin/collectors/monitoreddatabase/")
     expect(page.locator("#result_list")).to_contain_text("shop-mysql")
 
