@@ -67,7 +67,7 @@ def fill(url: str, chosen: argparse.Namespace) -> None:
 
     if begun is None:
         _prepare(url, plan)
-    steps = _steps(plan, _password(url))
+    steps = _steps(plan, password_of(url))
     with psycopg.connect(url, autocommit=True) as connection:
         done = {str(row[0]) for row in connection.execute("SELECT name FROM load_data.steps")}
     if missing := [step for step in steps if step.name not in done]:
@@ -115,7 +115,7 @@ def report(url: str, plan: Plan) -> None:
     )
     if (now_floored() - plan.ends_at).total_seconds() > STALE_SECONDS:
         print("That was a while ago: the shortest periods are empty. --anew (ANEW=1) makes everything anew.")
-    print("\nSign in with the password", _password(url), "as")
+    print("\nSign in with the password", password_of(url), "as")
     for role, where, email in people.logins(plan):
         print(f"  {role:<12} {where:<28} {email}")
     print(f"\nDATABASE_URL={url}\nDBPOWER_DATA_DIR={place.home() / 'data'}", flush=True)
@@ -185,7 +185,8 @@ def _prepare(url: str, plan: Plan) -> None:
     storage.maintain()
 
 
-def _password(url: str) -> str:
+def password_of(url: str) -> str:
+    """Return the password with which everybody signs in."""
     with psycopg.connect(url, autocommit=True) as connection:
         row = connection.execute("SELECT password FROM load_data.run").fetchone()
     assert row is not None
