@@ -26,6 +26,7 @@ class AuditEntryAdmin(ScopedModelAdmin):
     list_filter = [("organization", ScopedRelatedFilter)]
     list_select_related = ["organization"]
     search_fields = ["actor", "action", "object_label", "address"]
+    sortable_by = ["when"]
     date_hierarchy = "created_at"
     list_before_template = "admin/dbpower/audit_export.html"  # type: ignore[assignment] # declared as None
     fields = [
@@ -71,7 +72,7 @@ class AuditEntryAdmin(ScopedModelAdmin):
         name = Organization.objects.filter(pk=entry.organization_id).values_list("name", flat=True).first()
         return name or gettext("%(id)d, which is gone") % {"id": entry.organization_id}
 
-    @admin.display(description=_("When"), ordering="created_at")
+    @admin.display(description=_("When"), ordering="id")
     def when(self, entry: AuditEntry) -> str:
         """Return how long ago it was."""
         return ago(entry.created_at)

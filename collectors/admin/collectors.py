@@ -10,7 +10,6 @@ from django.utils.safestring import SafeString
 from django.utils.translation import gettext
 from django.utils.translation import gettext_lazy as _
 from unfold.decorators import display
-from unfold.views import ChangeList
 
 from collectors.admin import signed_in
 from collectors.admin.actions import Outcome, scoped_action
@@ -19,6 +18,7 @@ from collectors.admin.connections import CONNECTION_FIELDS, ConnectionForm, init
 from collectors.admin.display import ROLE_COLOURS, SOURCE_COLOURS, SOURCE_WORDS, STATUS_COLOURS, ago, freshness, number
 from collectors.admin.filters import ChoicesDropdownFilter, ScopedRelatedFilter
 from collectors.admin.forms import RefusableForm
+from collectors.admin.lists import BoundedList
 from collectors.admin.pages.collector import page_of
 from collectors.admin.pages.keys import keys_page
 from collectors.admin.pages.register import register_page
@@ -60,14 +60,13 @@ class CollectorForm(RefusableForm, ConnectionForm):
         return not set(CONNECTION_FIELDS).isdisjoint(self.changed_data)
 
 
-class CollectorList(ChangeList):
+class CollectorList(BoundedList):
     """A page of collectors; what "online" is measured by is read once for all of them."""
 
     def get_results(self, request: HttpRequest) -> None:
         """Fetch the page and tell each row whether it is online."""
         super().get_results(request)
         now, accepting_since = timezone.now(), ControlPlane.objects.accepting_since()
-        self.result_list = list(self.result_list)
         for collector in self.result_list:
             collector.listed_at = now
             collector.online = collector.is_online(now=now, accepting_since=accepting_since)

@@ -59,6 +59,8 @@ UPLOAD_MEMORY_DAYS: Final = 7
 PAGE_SIZE: Final = 50
 MAX_PAGE_SIZE: Final = 500
 MAX_PAGE_OFFSET: Final = 100_000
+# Of the console's lists: what lies beyond is reached by filters and search.
+MAX_LIST_ROWS: Final = 10_000
 
 # Signing in. Attempts that were not good, within one window: of one account from one network (an IPv4 address, an IPv6 /64),
 # of a network at all accounts, and of an account from all networks. NIST SP 800-63B 5.2.2 allows 100 for an account.

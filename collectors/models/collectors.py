@@ -61,6 +61,7 @@ class Collector(models.Model):
         verbose_name = _("collector")
         verbose_name_plural = _("collectors")
         ordering = ["name", "id"]
+        indexes = [models.Index(fields=["name", "id"], name="collectors_by_name")]
 
     def __str__(self) -> str:
         return self.name
