@@ -7,6 +7,7 @@ from django.http.response import HttpResponseBase
 from django.urls import URLPattern, path
 from django.utils.translation import gettext, pgettext
 from django.utils.translation import gettext_lazy as _
+from unfold.contrib.filters.admin import RangeDateTimeFilter
 
 from collectors.admin.base import ScopedModelAdmin
 from collectors.admin.display import ago
@@ -23,11 +24,10 @@ class AuditEntryAdmin(ScopedModelAdmin):
 
     view_permission = Permission.AUDIT_VIEW
     list_display = ["when", "actor", "action", "object_type", "object_label", "address", "organization"]
-    list_filter = [("organization", ScopedRelatedFilter)]
+    list_filter = [("organization", ScopedRelatedFilter), ("created_at", RangeDateTimeFilter)]
     list_select_related = ["organization"]
     search_fields = ["actor", "action", "object_label", "address"]
     sortable_by = ["when"]
-    date_hierarchy = "created_at"
     list_before_template = "admin/dbpower/audit_export.html"  # type: ignore[assignment] # declared as None
     fields = [
         "created_at",

@@ -21,7 +21,16 @@ class BoundedPaginator(Paginator[Any]):
     most = limits.MAX_LIST_ROWS
 
     @cached_property
+    def first(self) -> list[Any]:
+        """Return the keys of the rows of the first page, and one more where there is another page."""
+        rows: Any = self.object_list
+        return list(rows.values_list("pk", flat=True)[: self.per_page + 1])
+
+    @cached_property
     def _counted(self) -> int:
+        # A search that finds little has gone through everything by then.
+        if len(self.first) <= self.per_page:
+            return len(self.first)
         rows: Any = self.object_list
         # What is only shown is not needed to count.
         return int(rows.order_by().values("pk")[: self.most + 1].count())
@@ -46,7 +55,9 @@ class BoundedList(ChangeList):
     def get_results(self, request: HttpRequest) -> None:
         """Fetch the page."""
         super().get_results(request)
-        shown = list(self.result_list.values_list("pk", flat=True))
+        is_first = self.page_num == 1 and not self.show_all
+        keys = self.paginator.first[: self.list_per_page] if is_first else self.result_list.values_list("pk", flat=True)
+        shown = list(keys)
         found = {row.pk: row for row in self.queryset.filter(pk__in=shown).order_by()}
         # One that was removed in between is left out.
         self.result_list = [found[pk] for pk in shown if pk in found]

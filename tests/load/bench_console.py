@@ -2,7 +2,8 @@
 
 The data is what `make load-data` made. The pages are found by following the console's links as each kind of person; each is
 asked for several times through the web server, one request at a time, and once more in this process, where its statements
-are counted. A trivial request is measured in the same run: on another machine compare the ratios.
+are counted. A trivial request is measured in the same run: on another machine compare the ratios. "CPU" is the processor time
+of web server and database for one request, which says more than the clock when the machine has other work.
 """
 
 import argparse
@@ -19,7 +20,7 @@ import psycopg
 
 from tests.demo.places import DemoError
 from tests.load.fleet import console, place, walk
-from tests.load.fleet.console import Visitor
+from tests.load.fleet.console import Meter, Visitor
 from tests.load.load_data import LoadError, finish, password_of, plan_of
 from tests.servers import ServerFailedError, Unavailable
 
@@ -42,6 +43,7 @@ class Measured:
     status: int = 0
     size: int = 0
     times: list[float] = field(default_factory=list)
+    cpu: float = 0.0
     statements: list[tuple[float, str]] = field(default_factory=list)
 
     @property
@@ -64,11 +66,11 @@ class Measured:
         mark = "OVER" if self.is_over else "download" if _DOWNLOAD.search(self.kind) else ""
         return (
             f"{self.kind:<76} {self.who:<12} {self.median:7.0f} {self.high:7.0f} {self.median / trivial:7.0f} "
-            f"{len(self.statements):4} {self.size / 1024:7.0f}  {'' if self.status == 200 else self.status} {mark}"
+            f"{self.cpu:7.0f} {len(self.statements):4} {self.size / 1024:7.0f}  {'' if self.status == 200 else self.status} {mark}"
         )
 
 
-HEAD: Final = f"{'page':<76} {'who':<12} {'median':>7} {'95 %':>7} {'ratio':>7} {'SQL':>4} {'kB':>7}"
+HEAD: Final = f"{'page':<76} {'who':<12} {'median':>7} {'95 %':>7} {'ratio':>7} {'CPU':>7} {'SQL':>4} {'kB':>7}"
 
 
 def options() -> argparse.Namespace:
@@ -76,6 +78,9 @@ def options() -> argparse.Namespace:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--rounds", type=int, default=7, help="requests for each page (default: %(default)s)")
     parser.add_argument("--only", default="", help="a regular expression of pages, such as '/collector/'")
+    parser.add_argument(
+        "--skip", default="", help="a regular expression of pages that are not even looked at for links"
+    )
     parser.add_argument("--who", default="", help="roles, separated by commas (default: all)")
     parser.add_argument("--statements", action="store_true", help="show the slowest statements of slow pages")
     return parser.parse_args()
@@ -88,7 +93,7 @@ def bench(url: str, chosen: argparse.Namespace) -> None:
     plan, password = plan_of(url), password_of(url)
     finish(url, analyze=False)
     found: list[Measured] = []
-    with console.served() as address:
+    with console.served(url) as (address, meter):
         trivial = _trivial(address)
         print(
             _about(url), f"trivial request: {trivial:.1f} ms; limit {LIMIT_MS} ms; data until {plan.ends_at}", sep="\n"
@@ -99,10 +104,10 @@ def bench(url: str, chosen: argparse.Namespace) -> None:
                 continue
             visitor = Visitor(address, email, password)
             count = _counter(email)
-            for kind, path in walk.addresses(visitor.content).items():
+            for kind, path in walk.addresses(visitor.content, skip=chosen.skip).items():
                 if not re.search(chosen.only, kind):
                     continue
-                measured = _measure(visitor, Measured(kind, path, role), chosen.rounds)
+                measured = _measure(visitor, Measured(kind, path, role), chosen.rounds, meter)
                 measured.statements = count(path)
                 found.append(measured)
                 print(measured.line(trivial), flush=True)
@@ -114,12 +119,14 @@ def _trivial(address: str) -> float:
     return statistics.median(nobody.timed(_TRIVIAL)[0] for _ in range(_TRIVIAL_ROUNDS))
 
 
-def _measure(visitor: Visitor, measured: Measured, rounds: int) -> Measured:
+def _measure(visitor: Visitor, measured: Measured, rounds: int, meter: Meter) -> Measured:
     """Ask once to warm up, then as often as wanted; each of the two workers will have answered."""
     first, answer = visitor.timed(measured.address)
     measured.status, measured.size = answer.status_code, len(answer.content)
+    used = meter.milliseconds()
     for _ in range(max(2, min(rounds, int(_BUDGET_MS / max(1.0, first))))):
         measured.times.append(visitor.timed(measured.address)[0])
+    measured.cpu = (meter.milliseconds() - used) / len(measured.times)
     return measured
 
 

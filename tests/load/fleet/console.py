@@ -6,13 +6,15 @@ import sys
 import tempfile
 import time
 from collections.abc import Iterator
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Final
 
+import psycopg
 import requests
 
 from tests.load.fleet.place import REPOSITORY
-from tests.servers.process import Account, ServerProcess, free_port
+from tests.servers.process import Account, ServerProcess, descendants, free_port
 
 WORKERS: Final = 2
 _TIMEOUT: Final = 120
@@ -33,9 +35,10 @@ class Visitor:
         return self.session.get(self.address + path, allow_redirects=False, timeout=_TIMEOUT)
 
     def content(self, path: str) -> str:
-        """Return the page at an address, empty when it is no page."""
+        """Return the text at an address, empty when it is a download."""
         answer = self.get(path)
-        return answer.text if "text/html" in answer.headers.get("Content-Type", "") else ""
+        kind = answer.headers.get("Content-Type", "")
+        return answer.text if kind.startswith(("text/html", "application/json")) else ""
 
     def timed(self, path: str) -> tuple[float, requests.Response]:
         """Return how many milliseconds a page took to its last byte, and the answer."""
@@ -57,8 +60,35 @@ class Visitor:
             raise RuntimeError(f"{email} cannot sign in: {answer.status_code}")
 
 
+@dataclass(frozen=True)
+class Meter:
+    """Counts the processor time of the web server and of its connections to the database, when both run on this machine."""
+
+    web: int
+    url: str
+
+    def milliseconds(self) -> float:
+        """Return the processor time used so far. What PostgreSQL does in parallel workers is not in it: these are gone."""
+        return sum(map(_used, [self.web, *descendants(self.web), *self._connections()])) / 1e6
+
+    def _connections(self) -> list[int]:
+        with psycopg.connect(self.url) as connection:
+            found = connection.execute("SELECT pid FROM pg_stat_activity WHERE datname = current_database()").fetchall()
+        return [int(row[0]) for row in found]
+
+
+def _used(pid: int) -> int:
+    """Return the nanoseconds that a process has run for, 0 when there is none of that number here."""
+    total = 0
+    with contextlib.suppress(OSError):
+        for task in Path(f"/proc/{pid}/task").iterdir():
+            with contextlib.suppress(OSError):
+                total += int((task / "schedstat").read_text().split()[0])
+    return total
+
+
 @contextlib.contextmanager
-def served() -> Iterator[str]:
+def served(url: str) -> Iterator[tuple[str, Meter]]:
     """Serve the console from DATABASE_URL with the web server and the numbers of workers and threads of the container."""
     port = free_port()
     address = f"http://127.0.0.1:{port}"
@@ -85,6 +115,6 @@ def served() -> Iterator[str]:
         )
         process.start(120)
         try:
-            yield address
+            yield address, Meter(process.pid, url)
         finally:
             process.stop()

@@ -1,5 +1,6 @@
 """Every kind of address of the console, found by following its links, filling in its filters and searching its lists."""
 
+import json
 import re
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
@@ -18,8 +19,21 @@ UNLINKED: Final = (
 # A word of many names, and one of many statements.
 _SEARCHED: Final = ("prod", "order_lines")
 _LEFT_OUT: Final = re.compile(r"/logout/|/static/|/i18n/|/do/|/login/|jsi18n")
+_LOOK_UP: Final = ("app_label", "model_name", "field_name")
 # The values of these say what kind of page it is; those of others do not.
-_TELLING: Final = {"o", "period", "by", "group", "sort", "compare", "format", "export"}
+_TELLING: Final = {
+    "app_label",
+    "model_name",
+    "field_name",
+    "o",
+    "period",
+    "by",
+    "group",
+    "sort",
+    "compare",
+    "format",
+    "export",
+}
 
 
 @dataclass
@@ -29,6 +43,8 @@ class Page:
     links: list[str] = field(default_factory=list)
     choices: dict[str, list[str]] = field(default_factory=dict)
     texts: list[str] = field(default_factory=list)
+    # Where a script looks up what to choose from, by the name of the control.
+    looked_up: dict[str, str] = field(default_factory=dict)
 
 
 class _Reader(HTMLParser):
@@ -42,7 +58,11 @@ class _Reader(HTMLParser):
         given = {name: value or "" for name, value in attrs}
         if tag == "form":
             self._by_get = given.get("method", "get").lower() == "get"
-        for name in ("href", "hx-get", "data-ajax--url", "data-url"):
+        if given.get("data-ajax--url"):
+            asked = {name: given.get(f"data-{name.replace('_', '-')}", "") for name in _LOOK_UP}
+            address = f"{given['data-ajax--url']}?{urlencode({**asked, 'term': _SEARCHED[0][:2]})}"
+            self.page.looked_up[given.get("name", "")] = address
+        for name in ("href", "hx-get", "data-url"):
             if given.get(name):
                 self.page.links.append(given[name])
         if tag == "select":
@@ -76,21 +96,26 @@ def shape(address: str) -> str:
     return path + ("?" + "&".join(named) if named else "")
 
 
-def addresses(get: Callable[[str], str]) -> dict[str, str]:
-    """Return one address of each shape that somebody can get to; `get` returns a page's content, empty when it is no page."""
+def addresses(get: Callable[[str], str], *, skip: str = "") -> dict[str, str]:
+    """Return one address of each shape that somebody can get to; `get` returns the text of an answer.
+
+    What the regular expression `skip` fits is left out.
+    """
     found: dict[str, str] = {}
     waiting = [START, *UNLINKED]
     while waiting:
         address = waiting.pop(0)
         kind = shape(address)
-        if kind in found or _LEFT_OUT.search(address):
+        if kind in found or _LEFT_OUT.search(address) or (skip and re.search(skip, kind)):
             continue
         found[kind] = address
         # What is linked from a list that is filtered already is linked from the list itself too.
         if urlsplit(address).query and "period=" not in address:
             continue
         page = read(get(address))
-        waiting += [link for link in _linked(address, page) if shape(link) not in found]
+        waiting += [
+            link for link in (*_linked(address, page), *_looked_up(address, page, get)) if shape(link) not in found
+        ]
     return dict(sorted(found.items()))
 
 
@@ -109,6 +134,16 @@ def _linked(address: str, page: Page) -> Iterator[str]:
         yield f"{here}?{urlencode({name: values[len(values) // 2]})}"
     for name in page.texts:
         yield from (f"{here}?{urlencode({name: word})}" for word in _SEARCHED)
+
+
+def _looked_up(address: str, page: Page, get: Callable[[str], str]) -> Iterator[str]:
+    """Yield where choices are looked up, and the page that one of them leads to."""
+    for name, where in page.looked_up.items():
+        yield where
+        content = get(where)
+        found = json.loads(content)["results"] if content.startswith("{") else []
+        if found:
+            yield f"{urlsplit(address).path}?{urlencode({name: found[-1]['id']})}"
 
 
 def _value(name: str, value: str) -> str:
