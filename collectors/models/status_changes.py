@@ -31,6 +31,7 @@ class StatusChange(models.Model):
         indexes = [
             models.Index(fields=["collector", "-id"], name="status_changes_recent"),
             models.Index(fields=["organization_id", "-id"], name="status_changes_of_tenant"),
+            models.Index(fields=["changed_at"], name="status_changes_by_time"),
         ]
 
     def __str__(self) -> str:

@@ -5,7 +5,8 @@ and then. Hours are the sums of their buckets where these are here, days are the
 """
 
 from collections.abc import Sequence
-from datetime import datetime
+from dataclasses import dataclass
+from datetime import datetime, timedelta
 from functools import partial
 from typing import Any, Final
 
@@ -16,8 +17,8 @@ from tests.load.fleet.loading import Cursor, Step, keep_counting
 from tests.load.fleet.plan import Plan, Tenant
 from tests.load.fleet.watched import has_digests
 
-# How many databases one step takes.
-_CHUNK: Final = 10
+# How much time one step takes: whole days, on which everything else begins too.
+_STRETCH: Final = timedelta(days=1)
 # Of the statements of a database with performance_schema, so many are in its slow log too.
 _LOGGED: Final = 30
 # In eight executions each of these parts of the mean happens once; the times of single executions follow them too.
@@ -41,7 +42,7 @@ RETURNS TABLE (statement load_data.statements, hour bigint, calls float8) LANGUA
     CROSS JOIN LATERAL generate_series(floor(greatest(from_hour, s.since) / s.spread)::bigint, floor(to_hour / s.spread)::bigint) k
     CROSS JOIN LATERAL (SELECT floor(k * s.spread)::bigint + floor(load_data.u(s.id, k, 21) * floor(s.spread))::bigint AS hour) h
     WHERE s.database_id = ANY (databases) AND h.hour >= greatest(from_hour, s.since) AND h.hour < to_hour
-    ORDER BY s.id, h.hour
+    ORDER BY h.hour, s.id
 $$;
 
 -- The sum of the times of so many executions.
@@ -114,7 +115,7 @@ SELECT c.statement_id, date_trunc('{{unit}}', c.started_at, 'UTC') AS slot, c.or
     sum(total_time_ns), min(min_time_ns), max(max_time_ns), sum(rows), {", ".join(f"sum({name})" for name in COUNTERS)}
 FROM {{source}} c JOIN load_data.statements s ON s.id = c.statement_id AND s.counted
 WHERE c.database_id = ANY (%(databases)s) AND c.started_at >= %(from_time)s AND c.started_at < %(to_time)s
-GROUP BY c.statement_id, slot, c.organization_id, c.database_id ORDER BY c.statement_id, slot
+GROUP BY c.statement_id, slot, c.organization_id, c.database_id ORDER BY slot, c.statement_id
 """
 # Two seconds at least, as what is logged as slow is.
 _SLOW_QUERIES: Final = f"""
@@ -130,17 +131,44 @@ FROM slots CROSS JOIN LATERAL generate_series(1, calls) n WHERE (statement).sour
 
 
 def steps(plan: Plan) -> list[Step]:
-    """Return the steps that make them, a few databases each."""
+    """Return the steps that make them, a stretch of time each, as they come to be: tables then lie in order of time."""
     watched = sorted(database for tenant in plan.tenants for database in tenant.watched)
-    chunks = [watched[start : start + _CHUNK] for start in range(0, len(watched), _CHUNK)]
-    cost = _CHUNK * plan.statements / 1000 * plan.days / 90
+    cost = len(watched) * plan.statements / 40_000 * _STRETCH.days
     made = [Step("statements", "statements", plan.statements * len(watched) / 20_000, partial(_statements, plan=plan))]
-    for number, chunk in enumerate(chunks):
-        made.append(Step(f"costs {number}", "costs", cost * 6, partial(_costs, plan=plan, databases=chunk)))
-        work = partial(_executions, plan=plan, databases=chunk)
-        made.append(Step(f"slow queries {number}", "slow queries and sketches", cost * 2.5, work))
+    since = plan.begins_at
+    while since < plan.ends_at:
+        until = min(since + _STRETCH, plan.ends_at)
+        fine = 4 if until > plan.buckets_since else 1
+        stretch = partial(_Stretch, databases=watched, since=since, until=until, ends_at=plan.ends_at)
+        own = stretch(finest=until > plan.buckets_since)
+        made.append(Step(f"costs of {since:%Y-%m-%d}", "costs", cost * fine, partial(_costs, stretch=own)))
+        work = partial(_executions, stretch=own, slow_queries=since >= plan.slow_queries_since)
+        made.append(Step(f"executions of {since:%Y-%m-%d}", "slow queries and sketches", cost / 2, work))
+        since = until
     made.append(Step("marks", "marks", 0.1, partial(_marks, plan=plan, databases=watched)))
     return made
+
+
+@dataclass(frozen=True)
+class _Stretch:
+    """Whole days, or what there is of the last one; `finest` where they are made of buckets."""
+
+    databases: Sequence[int]
+    since: datetime
+    until: datetime
+    ends_at: datetime
+    finest: bool
+
+    def numbers(self) -> dict[str, Any]:
+        """Return the parameters of the statements above."""
+        return {
+            "databases": list(self.databases),
+            "from": int(self.since.timestamp()) // 3600,
+            # A part of an hour is drawn too, up to `end`.
+            "to": -int(-self.until.timestamp() // 3600),
+            "end": self.until,
+            "from_time": self.since,
+        }
 
 
 def _statements(cursor: Cursor, plan: Plan) -> int:
@@ -207,49 +235,43 @@ def _add(cursor: Cursor, plan: Plan, tenant: Tenant, number: int, database: int,
     return cursor.rowcount
 
 
-def _costs(cursor: Cursor, plan: Plan, databases: Sequence[int]) -> int:
-    """Draw buckets and the hours before them; sum up the whole hours and days that have ended."""
-    rows = 0
-    hours = _HOUR_SLOTS.format(only="WHERE (statement).counted")
-    for slots, target, since, until in (
-        (_BUCKET_SLOTS, "query_buckets", plan.buckets_since, plan.ends_at),
-        (hours, "query_hours", plan.begins_at, plan.buckets_since),
+def _costs(cursor: Cursor, stretch: _Stretch) -> int:
+    """Draw buckets, or hours where there are none; sum up the whole hours and days that have ended."""
+    slots = _BUCKET_SLOTS if stretch.finest else _HOUR_SLOTS.format(only="WHERE (statement).counted")
+    target = "query_buckets" if stretch.finest else "query_hours"
+    sql = f"{slots} INSERT INTO {target} ({_COLUMNS}) {_DRAWN.replace('%', '%%')}"
+    cursor.execute(sql.encode(), stretch.numbers())
+    rows = cursor.rowcount
+    for source, made_of, unit, width in (
+        ("query_buckets", "query_hours", "hour", periods.HOUR),
+        ("query_hours", "query_days", "day", periods.DAY),
     ):
-        sql = f"{slots} INSERT INTO {target} ({_COLUMNS}) {_DRAWN.replace('%', '%%')}"
-        cursor.execute(sql.encode(), _period(plan, databases, since, until))
-        rows += cursor.rowcount
-    hour, day = periods.floor(plan.ends_at, periods.HOUR), periods.floor(plan.ends_at, periods.DAY)
-    for source, target, unit, since, until in (
-        ("query_buckets", "query_hours", "hour", plan.buckets_since, hour),
-        ("query_hours", "query_days", "day", plan.begins_at, day),
-    ):
-        sql = _SUMS.format(source=source, target=target, unit=unit)
-        cursor.execute(sql.encode(), _period(plan, databases, since, until))
+        if source == "query_buckets" and not stretch.finest:
+            continue
+        sql = _SUMS.format(source=source, target=made_of, unit=unit)
+        cursor.execute(
+            sql.encode(), {**stretch.numbers(), "to_time": min(stretch.until, periods.floor(stretch.ends_at, width))}
+        )
         rows += cursor.rowcount
     return rows
 
 
-def _executions(cursor: Cursor, plan: Plan, databases: Sequence[int]) -> int:
+def _executions(cursor: Cursor, stretch: _Stretch, *, slow_queries: bool) -> int:
     """Write single executions of what is logged as slow, and how long they took."""
     rows = 0
-    logged = _HOUR_SLOTS.format(only="WHERE (statement).source = 'slow_log'")
-    since = max(plan.slow_queries_since, plan.begins_at)
-    for slots, start, end, width in (
-        (logged, since, max(since, plan.buckets_since), periods.HOUR),
-        (_BUCKET_SLOTS, max(since, plan.buckets_since), plan.ends_at, periods.BUCKET),
-    ):
-        cursor.execute(f"{slots} {_SLOW_QUERIES}".encode(), {**_period(plan, databases, start, end), "length": width})
+    slots = _BUCKET_SLOTS if stretch.finest else _HOUR_SLOTS.format(only="WHERE (statement).source = 'slow_log'")
+    if slow_queries:
+        length = periods.BUCKET if stretch.finest else periods.HOUR
+        cursor.execute(f"{slots} {_SLOW_QUERIES}".encode(), {**stretch.numbers(), "length": length})
         rows += cursor.rowcount
-    for slots, start, end, finest in (
-        (logged, plan.begins_at, plan.buckets_since, False),
-        (_BUCKET_SLOTS, plan.buckets_since, plan.ends_at, True),
-    ):
-        sql = f"{slots} SELECT (statement).id, (statement).organization_id, (statement).database_id, (statement).mean, at, calls FROM slots"
-        cursor.execute(
-            f"{sql} WHERE (statement).source = 'slow_log' ORDER BY 1, 5".encode(), _period(plan, databases, start, end)
-        )
-        rows += sketches.write(cursor, cursor.fetchall(), finest=finest, until=plan.ends_at, pattern=PATTERN)
-    return rows
+    sql = (
+        f"{slots} SELECT (statement).id, (statement).organization_id, (statement).database_id, (statement).mean, at, calls "
+        "FROM slots WHERE (statement).source = 'slow_log' ORDER BY 1, 5"
+    )
+    cursor.execute(sql.encode(), stretch.numbers())
+    return rows + sketches.write(
+        cursor, cursor.fetchall(), finest=stretch.finest, until=stretch.ends_at, pattern=PATTERN
+    )
 
 
 def _marks(cursor: Cursor, plan: Plan, databases: Sequence[int]) -> int:
@@ -263,15 +285,3 @@ def _marks(cursor: Cursor, plan: Plan, databases: Sequence[int]) -> int:
         )
         rows += cursor.rowcount
     return rows
-
-
-def _period(plan: Plan, databases: Sequence[int], since: datetime, until: datetime) -> dict[str, Any]:
-    return {
-        "databases": list(databases),
-        "from": int(since.timestamp()) // 3600,
-        # A part of an hour is drawn too, up to `end`.
-        "to": -int(-until.timestamp() // 3600),
-        "end": until,
-        "from_time": since,
-        "to_time": until,
-    }
