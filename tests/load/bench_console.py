@@ -126,7 +126,8 @@ def _measure(visitor: Visitor, measured: Measured, rounds: int, meter: Meter) ->
     used = meter.milliseconds()
     for _ in range(max(2, min(rounds, int(_BUDGET_MS / max(1.0, first))))):
         measured.times.append(visitor.timed(measured.address)[0])
-    measured.cpu = (meter.milliseconds() - used) / len(measured.times)
+    # A connection that ended meanwhile takes what it used with it.
+    measured.cpu = max(0.0, meter.milliseconds() - used) / len(measured.times)
     return measured
 
 
