@@ -11,7 +11,9 @@ from django.db.migrations.state import StateApps
 SLOW_QUERIES = "CREATE INDEX slow_queries_by_time ON slow_queries (started_at, id)"
 # A partition holds weeks, in the order in which they passed: a BRIN of some pages tells which part an hour or a day is in, and
 # costs next to nothing when rows are added. SQLite has none, nor so many rows.
-BY_TIME = "CREATE INDEX {table}_by_time ON {table} USING brin (started_at) WITH (pages_per_range = 16, autosummarize = on)"
+BY_TIME = (
+    "CREATE INDEX {table}_by_time ON {table} USING brin (started_at) WITH (pages_per_range = 16, autosummarize = on)"
+)
 COST_TABLES = ("query_buckets", "query_hours", "query_days")
 
 

@@ -56,7 +56,7 @@ def by_slot(
     starts = time_ranges.starts(since, until, width)
     places = {start: place for place, start in enumerate(starts)}
     read_in = next((stored for stored in _READ_IN if width % stored == timedelta(0)), periods.BUCKET)
-    period = queries.in_period(retention.kept(costs), since=starts[0], until=until, widest=read_in)
+    period = queries.in_period(retention.kept(costs, since=starts[0]), since=starts[0], until=until, widest=read_in)
     rows = (
         queries.counted_once(period)
         .order_by()
