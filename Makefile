@@ -4,7 +4,7 @@ SHELL := /bin/bash
 .SHELLFLAGS := -euo pipefail -c
 .DEFAULT_GOAL := help
 MAKEFLAGS += --no-print-directory
-.PHONY: help demo demo-clean serve test check lint format messages fuzz worlds chaos bench-agent bench-timing requirements sbom clean
+.PHONY: help demo demo-clean serve test check lint format messages fuzz worlds chaos bench-agent bench-timing load-data load-data-clean bench-console requirements sbom clean
 
 PYTHON := .venv/bin/python
 # The plugin starts the private servers, and gives Django a database before its settings are read.
@@ -14,6 +14,9 @@ QUICK := not slow and not browser
 # These do not depend on the database Django runs on.
 NOT_ON_POSTGRESQL := servers agent chaos contract demo deployment browser faults load domain
 SHELL_SCRIPTS := .ci/install .ci/run .ci/advisories .ci/translations $(wildcard *.sh tests/*.sh agent/*.sh)
+
+LOAD = --collectors $(or $(COLLECTORS),100000) --fingerprints $(or $(FINGERPRINTS),10000) --days $(or $(DAYS),90) \
+	--bucket-days $(or $(BUCKET_DAYS),3) --seed $(or $(SEED),1) $(if $(ANEW),--anew) $(if $(HOLD),--hold)
 
 say = printf '\033[1m==> %s\033[0m\n'
 
@@ -101,6 +104,17 @@ bench-agent: ## Measure what an agent costs: the server's CPU under load (ROUNDS
 bench-timing: ## Measure what can be told from how long refusals take (ROUNDS=200)
 	@.ci/install test
 	@$(PYTHON) -m tests.load.bench_timing --rounds $(or $(ROUNDS),200)
+
+load-data: ## Fill a database with a fleet (COLLECTORS=100000 FINGERPRINTS=10000 DAYS=90 BUCKET_DAYS=3 SEED=1 ANEW=1): DATABASE_URL or a private one
+	@.ci/install test
+	@$(PYTHON) -m tests.load.load_data $(LOAD)
+
+load-data-clean: ## Remove the private database that load-data keeps under var/load
+	@$(PYTHON) -c 'from tests.load.fleet import place; place.remove()'
+
+bench-console: ## Load every page of the console from that data and print how long it takes (ROUNDS=7)
+	@.ci/install test
+	@$(PYTHON) -m tests.load.bench_console --rounds $(or $(ROUNDS),7)
 
 requirements: ## Pin the newest allowed versions anew (needs uv)
 	@$(say) "requirements.txt, requirements-dev.txt, agent/requirements.txt"

@@ -12,6 +12,7 @@ from django.http.response import HttpResponseBase
 from django.urls import URLPattern, path
 from django.utils.translation import gettext, pgettext
 from django.utils.translation import gettext_lazy as _
+from unfold.contrib.filters.admin import RangeDateTimeFilter
 
 from collectors.access import visible_to
 from collectors.admin import signed_in
@@ -84,10 +85,16 @@ class AuditEntryAdmin(ScopedModelAdmin):
 
     view_permission = Permission.AUDIT_VIEW
     list_display = ["when", "actor", "action", "object_type", "object_label", "address", "organization"]
-    list_filter = [("organization", ScopedRelatedFilter), ActionFilter, ObjectTypeFilter, PersonFilter]
+    list_filter = [
+        ("organization", ScopedRelatedFilter),
+        ("created_at", RangeDateTimeFilter),
+        ActionFilter,
+        ObjectTypeFilter,
+        PersonFilter,
+    ]
     list_select_related = ["organization"]
     search_fields = ["actor", "action", "object_label", "address"]
-    date_hierarchy = "created_at"
+    sortable_by = ["when"]
     list_before_template = "admin/dbpower/audit_export.html"  # type: ignore[assignment] # declared as None
     fields = [
         "created_at",
@@ -135,7 +142,7 @@ class AuditEntryAdmin(ScopedModelAdmin):
         name = Organization.objects.filter(pk=entry.organization_id).values_list("name", flat=True).first()
         return name or gettext("%(id)d, which is gone") % {"id": entry.organization_id}
 
-    @admin.display(description=_("When"), ordering="created_at")
+    @admin.display(description=_("When"), ordering="id")
     def when(self, entry: AuditEntry) -> str:
         """Return how long ago it was."""
         return ago(entry.created_at)

@@ -6,7 +6,7 @@ from django.contrib import messages
 from django.contrib.admin import ShowFacets
 from django.contrib.admin.filters import ListFilter
 from django.contrib.admin.options import IncorrectLookupParameters
-from django.contrib.admin.utils import unquote
+from django.contrib.admin.utils import get_fields_from_path, unquote
 from django.contrib.admin.widgets import RelatedFieldWidgetWrapper
 from django.core.exceptions import PermissionDenied
 from django.db import DataError, IntegrityError
@@ -21,6 +21,7 @@ from collectors.access import may, permitted, visible_to
 from collectors.admin import columns, refusals, signed_in
 from collectors.admin.actions import MAX_ROWS, ActionButton, ScopedAction
 from collectors.admin.forms import RefusableForm
+from collectors.admin.lists import BoundedList, BoundedPaginator
 from collectors.domain import limits
 from collectors.domain.roles import Permission
 from collectors.models import AuditEntry
@@ -28,8 +29,6 @@ from collectors.services.errors import Conflict, Refused
 
 _LOOKUPS: Final = ("exact", "id__exact", "pk__exact", "in", "isnull", "gte", "gt", "lte", "lt", "year", "month", "day")
 MAX_ID_DIGITS: Final = 18
-# The year after it, which the list's navigation by dates looks for, must exist too.
-_LAST_YEAR: Final = 9998
 _HISTORY: Final = 100
 _REFUSAL: Final = "_dbpower_refusal"
 
@@ -55,11 +54,15 @@ class ScopedModelAdmin(ModelAdmin):
     # Whether the search that spans all tables finds rows of this one.
     found_everywhere: ClassVar[bool] = False
 
+    # The related rows, by the path to them, among which a search looks first: they are fewer than the rows of the table.
+    searched_through: ClassVar[str] = ""
+
     form = RefusableForm
     list_filter_submit = True
     list_per_page = limits.PAGE_SIZE
     list_max_show_all = limits.MAX_PAGE_SIZE
     show_full_result_count = False
+    paginator = BoundedPaginator
     show_facets = ShowFacets.NEVER
     object_history_template = "admin/dbpower/history.html"
     change_form_template = "admin/dbpower/change_form.html"
@@ -72,6 +75,25 @@ class ScopedModelAdmin(ModelAdmin):
     def get_queryset(self, request: HttpRequest) -> QuerySet[Any]:
         """Return the rows that may be seen. Lists, pages, searches, actions and autocompletion all start from here."""
         return visible_to(super().get_queryset(request), signed_in.principal(request))
+
+    def get_search_results(
+        self, request: HttpRequest, queryset: QuerySet[Any], search_term: str
+    ) -> tuple[QuerySet[Any], bool]:
+        """Return the rows that a search finds, and whether some may be in it twice.
+
+        Too many words find nothing: each of them is one more scan. Where few related rows are found, the rows are those that
+        belong to them, and an index leads there. Where many are, the newest rows soon hold a page of such.
+        """
+        if len(search_term) > limits.MAX_SEARCH_CHARACTERS or len(search_term.split()) > limits.MAX_SEARCH_WORDS:
+            return queryset.none(), False
+        if not (self.searched_through and search_term):
+            return super().get_search_results(request, queryset, search_term)
+        related: Any = get_fields_from_path(self.model, self.searched_through)[-1].remote_field
+        table = self.admin_site.get_model_admin(related.model)
+        rows, _ = table.get_search_results(request, table.get_queryset(request), search_term)
+        few = list(rows.order_by().values_list("pk", flat=True)[: limits.MAX_PAGE_SIZE + 1])
+        found = few if len(few) <= limits.MAX_PAGE_SIZE else rows.order_by().values("pk")
+        return queryset.filter(**{f"{self.searched_through}__in": found}), False
 
     def formfield_for_foreignkey(self, db_field: ForeignKey[Any, Any], request: HttpRequest, **kwargs: Any) -> Any:
         """Offer only related rows that may be seen, or on which the needed permission holds."""
@@ -350,22 +372,15 @@ class ScopedModelAdmin(ModelAdmin):
 
     def get_changelist_instance(self, request: HttpRequest) -> Any:
         """Return the list that the address asks for. Raises `IncorrectLookupParameters`, whatever is wrong with the address."""
-        year = request.GET.get(f"{self.date_hierarchy}__year", "1")
-        if not (
-            year.isascii() and year.isdigit() and len(year) <= len(str(_LAST_YEAR)) and 1 <= int(year) <= _LAST_YEAR
-        ):
-            raise IncorrectLookupParameters("year")
         try:
             return super().get_changelist_instance(request)
         except (ValueError, OverflowError, DataError) as error:
             # No time, no number, or one beyond what the database holds: Django foresees some of them.
             raise IncorrectLookupParameters(error) from error
 
-    def get_search_results(self, request: HttpRequest, queryset: Any, search_term: str) -> tuple[Any, bool]:
-        """Return the rows that have the words. Too many words find nothing: each of them is one more scan."""
-        if len(search_term) > limits.MAX_SEARCH_CHARACTERS or len(search_term.split()) > limits.MAX_SEARCH_WORDS:
-            return queryset.none(), False
-        return super().get_search_results(request, queryset, search_term)
+    def get_changelist(self, request: HttpRequest, **kwargs: Any) -> Any:  # noqa: ARG002
+        """Return the list that fetches its pages in two steps."""
+        return BoundedList
 
     def response_post_save_add(self, request: HttpRequest, obj: Any) -> HttpResponseRedirect:  # noqa: ARG002
         """Go to the list; popups are not used."""

@@ -32,6 +32,8 @@ class CommandAdmin(ScopedModelAdmin):
     list_filter = [("state", ChoicesDropdownFilter), ("command", ChoicesDropdownFilter)]
     list_select_related = ["collector", "requested_by"]
     search_fields = ["collector__name"]
+    searched_through = "collector"
+    sortable_by = ["id", "asked"]
     fields = [
         "collector",
         "command",
@@ -55,17 +57,17 @@ class CommandAdmin(ScopedModelAdmin):
         """Return who asked for it."""
         return requester_of(command)
 
-    @display(description=_("State"), ordering="state", label=STATE_COLOURS)  # type: ignore[arg-type] # a lazy text
+    @display(description=_("State"), label=STATE_COLOURS)  # type: ignore[arg-type] # a lazy text
     def shown_state(self, command: Command) -> tuple[str, str]:
         """Return the state as a label."""
         return command.state, command.get_state_display()
 
-    @admin.display(description=_("Asked"), ordering="created_at")
+    @admin.display(description=_("Asked"), ordering="id")
     def asked(self, command: Command) -> str:
         """Return how long ago it was asked for."""
         return ago(command.created_at)
 
-    @admin.display(description=_("Ended"), ordering="ended_at")
+    @admin.display(description=_("Ended"))
     def ended(self, command: Command) -> str:
         """Return how long ago it ended."""
         return ago(command.ended_at)

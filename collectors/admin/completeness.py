@@ -24,6 +24,8 @@ class GapAdmin(ScopedModelAdmin):
         ("source", ChoicesDropdownFilter),
     ]
     list_select_related = ["database"]
+    sortable_by = ["until"]
+    ordering = ["-covered_to", "-id"]
     fields = ["database", "source", "kind", "how_much", "covered_from", "covered_to", "detail", "created_at"]
 
     @admin.display(description=_("Until"), ordering="covered_to")
@@ -31,7 +33,7 @@ class GapAdmin(ScopedModelAdmin):
         """Return how long ago the gap ended."""
         return ago(gap.covered_to)
 
-    @admin.display(description=_("Amount"), ordering="amount")
+    @admin.display(description=_("Amount"))
     def how_much(self, gap: Gap) -> str:
         """Return how much is missing, as far as it can be known."""
         return pgettext("amount", "unknown") if gap.amount is None else number(gap.amount)

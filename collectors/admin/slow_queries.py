@@ -1,5 +1,7 @@
 """Single executions from slow logs."""
 
+from typing import Any, Final
+
 from django.contrib import admin
 from django.db.models import QuerySet
 from django.http import HttpRequest
@@ -14,6 +16,9 @@ from collectors.domain.roles import Permission
 from collectors.models import SlowQuery
 from collectors.services import retention
 
+# The parameter by which the list is narrowed down to one database.
+_DATABASE: Final = "database__id__exact"
+
 
 @admin.register(SlowQuery, site=site)
 class SlowQueryAdmin(ScopedModelAdmin):
@@ -25,7 +30,8 @@ class SlowQueryAdmin(ScopedModelAdmin):
     list_display_links = ["started"]
     list_filter = [("database", ScopedRelatedFilter)]
     list_select_related = ["database", "statement__fingerprint"]
-    search_fields = ["statement__fingerprint__text", "user_name", "host"]
+    search_fields = ["statement__fingerprint__text"]
+    searched_through = "statement__fingerprint"
     ordering = ["-started_at", "-id"]
     fields = [
         "database",
@@ -44,6 +50,10 @@ class SlowQueryAdmin(ScopedModelAdmin):
     def get_queryset(self, request: HttpRequest) -> QuerySet[SlowQuery]:
         """Return what the person may see and the organization still keeps."""
         return retention.kept(super().get_queryset(request))
+
+    def get_sortable_by(self, request: HttpRequest) -> Any:
+        """Let the executions of one database be ordered by anything; those of all are too many, and go by time."""
+        return super().get_sortable_by(request) if _DATABASE in request.GET else ["started"]
 
     @admin.display(description=_("Started"), ordering="started_at")
     def started(self, query: SlowQuery) -> str:

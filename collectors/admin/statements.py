@@ -68,6 +68,7 @@ class StatementAdmin(ScopedModelAdmin):
     ]
     list_select_related = ["database", "fingerprint"]
     search_fields = ["key", "schema_name", "user_name"]
+    sortable_by = ()
     ordering = ["-id"]
     fields = [
         "database",

@@ -23,9 +23,11 @@ class StatusChangeAdmin(ScopedModelAdmin):
     list_filter = [("new_status", ChoicesDropdownFilter), ("cause", ChoicesDropdownFilter)]
     list_select_related = ["collector"]
     search_fields = ["collector__name"]
+    searched_through = "collector"
+    sortable_by = ["when"]
     fields = ["collector", "old_status", "new_status", "cause", "changed_at"]
 
-    @admin.display(description=_("When"), ordering="changed_at")
+    @admin.display(description=_("When"), ordering="id")
     def when(self, change: StatusChange) -> str:
         """Return how long ago it was."""
         return ago(change.changed_at)
@@ -35,7 +37,7 @@ class StatusChangeAdmin(ScopedModelAdmin):
         """Return the old status as a label."""
         return change.old_status or gettext("new")
 
-    @display(description=_("To"), ordering="new_status", label=STATUS_COLOURS)  # type: ignore[arg-type] # a lazy text
+    @display(description=_("To"), label=STATUS_COLOURS)  # type: ignore[arg-type] # a lazy text
     def after(self, change: StatusChange) -> str:
         """Return the new status as a label."""
         return change.new_status

@@ -47,6 +47,9 @@ class AuditEntry(models.Model):
         indexes = [
             models.Index(fields=["organization", "-id"], name="audit_entries_recent"),
             models.Index(fields=["organization", "position"], name="audit_entries_chain"),
+            models.Index(fields=["object_type", "object_id", "-id"], name="audit_entries_of_object"),
+            models.Index(fields=["user_id", "-id"], name="audit_entries_of_user"),
+            models.Index(fields=["created_at"], name="audit_entries_by_time"),
             models.Index(
                 fields=["organization", "id"], condition=models.Q(position__isnull=True), name="audit_entries_unsealed"
             ),

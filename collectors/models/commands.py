@@ -59,6 +59,7 @@ class Command(models.Model):
         ordering = ["-id"]
         indexes = [
             models.Index(fields=["collector", "-id"], name="collector_commands_recent"),
+            models.Index(fields=["organization_id", "-id"], name="collector_commands_of_tenant"),
             # Heartbeats and the sweep look for the few open ones among many ended.
             models.Index(
                 fields=["collector"], condition=models.Q(state__in=commands.OPEN), name="collector_commands_open"

@@ -45,7 +45,10 @@ class Gap(models.Model):
         verbose_name = _("gap")
         verbose_name_plural = _("gaps")
         ordering = ["-covered_to"]
-        indexes = [models.Index(fields=["database", "covered_to"], name="completeness_gaps_period")]
+        indexes = [
+            models.Index(fields=["database", "covered_to"], name="completeness_gaps_period"),
+            models.Index(fields=["covered_to", "id"], name="completeness_gaps_recent"),
+        ]
 
     def __str__(self) -> str:
         return f"{self.kind} {self.amount if self.amount is not None else '?'}"

@@ -35,6 +35,7 @@ class MonitoredDatabase(models.Model):
         verbose_name = _("monitored database")
         verbose_name_plural = _("monitored databases")
         ordering = ["name", "id"]
+        indexes = [models.Index(fields=["name", "id"], name="monitored_databases_by_name")]
 
     def __str__(self) -> str:
         return self.name

@@ -42,9 +42,10 @@ class Statement(models.Model):
         verbose_name_plural = _("statements")
         constraints = [models.UniqueConstraint(fields=["database", "source", "key"], name="statements_key_unique")]
         indexes = [
+            models.Index(fields=["fingerprint", "first_seen"], name="statements_first_seen"),
             models.Index(
                 fields=["database", "source"], condition=models.Q(text_state="wanted"), name="statements_text_wanted"
-            )
+            ),
         ]
 
     def __str__(self) -> str:

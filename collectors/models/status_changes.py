@@ -28,7 +28,11 @@ class StatusChange(models.Model):
         verbose_name = _("status change")
         verbose_name_plural = _("status changes")
         ordering = ["-id"]
-        indexes = [models.Index(fields=["collector", "-id"], name="status_changes_recent")]
+        indexes = [
+            models.Index(fields=["collector", "-id"], name="status_changes_recent"),
+            models.Index(fields=["organization_id", "-id"], name="status_changes_of_tenant"),
+            models.Index(fields=["changed_at"], name="status_changes_by_time"),
+        ]
 
     def __str__(self) -> str:
         return f"{self.old_status} → {self.new_status}"

@@ -7,7 +7,22 @@ from functools import reduce
 from operator import or_
 from typing import Any, Final, TypeVar
 
-from django.db.models import BigIntegerField, Case, Count, F, FloatField, Max, Min, Q, QuerySet, Sum, When
+from django.db.models import (
+    BigIntegerField,
+    Case,
+    Count,
+    Exists,
+    F,
+    FloatField,
+    Max,
+    Min,
+    OuterRef,
+    Q,
+    QuerySet,
+    Subquery,
+    Sum,
+    When,
+)
 from django.db.models.functions import Cast
 from django.utils import timezone
 from django.utils.translation import ngettext
@@ -15,7 +30,7 @@ from django.utils.translation import ngettext
 from collectors.domain import limits, periods
 from collectors.domain.sketches import Sketch
 from collectors.domain.sources import Source
-from collectors.models import Cost, DirtyDay, DirtyHour, Gap, Latency, Statement
+from collectors.models import Cost, DirtyDay, DirtyHour, Fingerprint, Gap, Latency, MonitoredDatabase, Statement
 from collectors.models.buckets import Resolution
 from collectors.models.completeness import GapKind
 from collectors.services import retention
@@ -23,7 +38,7 @@ from collectors.services import retention
 Row = TypeVar("Row", Cost, Latency)
 
 # What follows any ordering of the rows below, so that equal ones keep their places between pages.
-TIES = ("database_id", "fingerprint_id", "statement_apart")
+TIES = ("database_id", "statement__fingerprint", "statement_apart")
 
 
 # What is told of a statement's executions beside their sums: the share of them that took no longer.
@@ -36,6 +51,14 @@ _RESOLUTIONS: Final = {
 }
 
 
+class _LookedUp(Subquery):
+    """Something that follows from what rows are grouped by, and so is no reason to tell them apart."""
+
+    def get_group_by_cols(self) -> list[Any]:
+        """Return nothing to group by: a text in every row that is summed up would cost more than all the rest."""
+        return []
+
+
 def top_fingerprints(*, costs: QuerySet[Cost], since: datetime, until: datetime) -> QuerySet[Cost, Any]:
     """Return one row per fingerprint and database, dearest first.
 
@@ -43,21 +66,15 @@ def top_fingerprints(*, costs: QuerySet[Cost], since: datetime, until: datetime)
     `statement_apart`, which is 0 otherwise), `database_id`, `database_name`, `source`, `sum_calls`, `sum_time_ns`,
     `least_time_ns`, `greatest_time_ns` (None where no extreme is known), `sum_rows`, `sum_rows_examined`.
     """
-    period = counted_once(in_period(retention.kept(costs), since=since, until=until))
+    period = counted_once(in_period(retention.kept(costs, since=since), since=since, until=until))
+    text = Fingerprint.objects.filter(pk=OuterRef("statement__fingerprint"))
     # Statements of unknown text must not melt into one row.
     statement = Case(
         When(statement__fingerprint=None, then=F("statement_id")), default=0, output_field=BigIntegerField()
     )
     return (
         period.annotate(statement_apart=statement)
-        .values(
-            "statement_apart",
-            "database_id",
-            database_name=F("database__name"),
-            source=F("statement__source"),
-            fingerprint_id=F("statement__fingerprint__fingerprint_id"),
-            fingerprint=F("statement__fingerprint__text"),
-        )
+        .values("statement_apart", "database_id", "statement__fingerprint", source=F("statement__source"))
         .annotate(
             sum_calls=Sum("calls"),
             sum_time_ns=Sum("total_time_ns"),
@@ -65,6 +82,10 @@ def top_fingerprints(*, costs: QuerySet[Cost], since: datetime, until: datetime)
             greatest_time_ns=Max("max_time_ns"),
             sum_rows=Sum("rows"),
             sum_rows_examined=Sum("rows_examined"),
+            # Looked up for the rows that are shown, after they were summed up and ordered by numbers alone.
+            fingerprint_id=_LookedUp(text.values("fingerprint_id")),
+            fingerprint=_LookedUp(text.values("text")),
+            database_name=_LookedUp(MonitoredDatabase.objects.filter(pk=OuterRef("database_id")).values("name")),
         )
         .order_by("-sum_time_ns", *TIES)
     )
@@ -132,14 +153,10 @@ def counted_once(costs: QuerySet[Cost]) -> QuerySet[Cost]:
     From the first snapshot of performance_schema on, which holds every statement, the slow log's executions are in it
     too: their buckets stay stored and do not count. The slow log goes on giving the single executions.
     """
-    # Of databases without both there is nothing to ask of millions of rows.
-    if not Statement.objects.filter(source=Source.SLOW_LOG, database__digests_since__isnull=False).exists():
-        return costs
-    return costs.filter(
-        ~Q(statement__source=Source.SLOW_LOG)
-        | Q(database__digests_since=None)
-        | Q(started_at__lt=F("database__digests_since"))
-    )
+    twice = Statement.objects.order_by().filter(source=Source.SLOW_LOG, database__digests_since__isnull=False)
+    before = MonitoredDatabase.objects.filter(pk=OuterRef("database_id"), digests_since__gt=OuterRef("started_at"))
+    # Few statements are in both, and only of their rows is anything else asked: no row has to be joined.
+    return costs.filter(~Q(statement_id__in=twice.values("pk")) | Exists(before))
 
 
 def gaps_between(*, gaps: QuerySet[Gap], since: datetime | None, until: datetime | None) -> QuerySet[Gap]:
