@@ -18,7 +18,7 @@ def test_a_super_admin_made_in_the_shell_is_in_the_audit(monkeypatch: pytest.Mon
     assert user.check_password(PASSWORD)
     entry = AuditEntry.objects.get(action="user.create")
     assert (entry.actor, entry.object_id) == ("manage.py createsuperuser", user.pk)
-    assert entry.after == {"email": "root@example.org", "is_superuser": True}
+    assert entry.after == {"email": "root@example.org", "name": "", "is_superuser": True}
     assert PASSWORD not in str(entry.content())
 
 
