@@ -217,4 +217,4 @@ def test_another_tenants_labels_are_found_by_nobody_else(cast: Cast) -> None:
 def test_what_is_no_label_is_refused(cast: Cast, member: str, value: object) -> None:
     answer = signed_in(cast.bob).patch(f"collectors/{cast.collector.pk}", {member: value})
     assert answer.status_code == 400
-    assert list(content_of(answer)["errors"]) == [member]
+    assert {name.split(".")[0] for name in content_of(answer)["errors"]} == {member}
