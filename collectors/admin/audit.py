@@ -7,11 +7,10 @@ from django.http.response import HttpResponseBase
 from django.urls import URLPattern, path
 from django.utils.translation import gettext, pgettext
 from django.utils.translation import gettext_lazy as _
-from unfold.contrib.filters.admin import RangeDateTimeFilter
 
 from collectors.admin.base import ScopedModelAdmin
 from collectors.admin.display import ago
-from collectors.admin.filters import ScopedRelatedFilter
+from collectors.admin.filters import PeriodFilter, ScopedRelatedFilter
 from collectors.admin.site import site
 from collectors.domain.roles import Permission
 from collectors.models import AuditEntry, Organization
@@ -24,7 +23,7 @@ class AuditEntryAdmin(ScopedModelAdmin):
 
     view_permission = Permission.AUDIT_VIEW
     list_display = ["when", "actor", "action", "object_type", "object_label", "address", "organization"]
-    list_filter = [("organization", ScopedRelatedFilter), ("created_at", RangeDateTimeFilter)]
+    list_filter = [("organization", ScopedRelatedFilter), ("created_at", PeriodFilter)]
     list_select_related = ["organization"]
     search_fields = ["actor", "action", "object_label", "address"]
     sortable_by = ["when"]
