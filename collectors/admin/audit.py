@@ -12,13 +12,12 @@ from django.http.response import HttpResponseBase
 from django.urls import URLPattern, path
 from django.utils.translation import gettext, pgettext
 from django.utils.translation import gettext_lazy as _
-from unfold.contrib.filters.admin import RangeDateTimeFilter
 
 from collectors.access import visible_to
 from collectors.admin import signed_in
 from collectors.admin.base import MAX_ID_DIGITS, ScopedModelAdmin
 from collectors.admin.display import ago
-from collectors.admin.filters import DropdownFilter, ScopedRelatedFilter
+from collectors.admin.filters import DropdownFilter, PeriodFilter, ScopedRelatedFilter
 from collectors.admin.site import site
 from collectors.domain import acts
 from collectors.domain.roles import Permission
@@ -87,7 +86,7 @@ class AuditEntryAdmin(ScopedModelAdmin):
     list_display = ["when", "actor", "action", "object_type", "object_label", "address", "organization"]
     list_filter = [
         ("organization", ScopedRelatedFilter),
-        ("created_at", RangeDateTimeFilter),
+        ("created_at", PeriodFilter),
         ActionFilter,
         ObjectTypeFilter,
         PersonFilter,

@@ -20,6 +20,7 @@ from unfold.admin import ModelAdmin
 from collectors.access import may, permitted, visible_to
 from collectors.admin import columns, refusals, signed_in
 from collectors.admin.actions import MAX_ROWS, ActionButton, ScopedAction
+from collectors.admin.filters import PeriodFilter
 from collectors.admin.forms import RefusableForm
 from collectors.admin.lists import BoundedList, BoundedPaginator
 from collectors.domain import limits
@@ -125,6 +126,8 @@ class ScopedModelAdmin(ModelAdmin):
         for item in declared:
             if isinstance(item, list | tuple):
                 names.append(str(item[0]))
+                if item[1] is PeriodFilter:
+                    names += [f"{item[0]}_{part}" for part in PeriodFilter.PARAMETERS]
             elif isinstance(item, type) and issubclass(item, ListFilter):
                 names.append(str(getattr(item, "parameter_name", "")))
             else:

@@ -87,7 +87,7 @@ _DRAWN: Final = """
 SELECT id, at, organization_id, database_id, calls, load_data.took(mean, calls),
     CASE WHEN source = 'slow_log' THEN (mean * 0.4)::bigint END,
     CASE WHEN source = 'slow_log' THEN (mean * (ARRAY[{pattern}])[least(calls, 8)])::bigint END, calls * w, {counters}
-FROM (SELECT (statement).*, (statement).width AS w, at, calls FROM slots) drawn
+FROM (SELECT (statement).*, (statement).width AS w, at, calls FROM slots) drawn ORDER BY at, id
 """.format(
     pattern=", ".join(map(str, PATTERN)),
     counters=", ".join(
