@@ -10,6 +10,7 @@ from django.http import HttpRequest
 from django.urls import reverse
 from django.utils.functional import Promise
 from django.utils.translation import gettext_lazy as _
+from django.utils.translation import pgettext
 
 from collectors.access import Principal, visible_to
 from collectors.admin import time_range
@@ -252,7 +253,7 @@ def _ordering(choices: Choices) -> Select:
         names.append(choices.order)
     options: list[tuple[str, Any]] = []
     for name in [*names, *([top_queries.CHANGE] if choices.earlier else [])]:
-        title = _("Change") if name == top_queries.CHANGE else TITLES[name][0]
+        title = pgettext("against an earlier period", "Change") if name == top_queries.CHANGE else TITLES[name][0]
         options += [(f"-{name}", f"{title} ↓"), (name, f"{title} ↑")]
     return _select("order", _("Order by"), options, f"{'-' if choices.descending else ''}{choices.order}")
 

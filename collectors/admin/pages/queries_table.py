@@ -6,7 +6,7 @@ from typing import Any, Final
 
 from django.http import HttpRequest
 from django.utils.translation import gettext as _
-from django.utils.translation import ngettext
+from django.utils.translation import ngettext, pgettext
 
 from collectors.access import Principal, visible_to
 from collectors.admin.display import NOTHING, Unit, in_unit, number, statement_text
@@ -22,6 +22,8 @@ from collectors.services.queries import GapLine
 from collectors.services.top_queries import Page, Question, Row
 
 _NAMED: Final = 2
+# From so many percent on, how many times as much it is says more.
+_TIMES_FROM: Final = 1_000
 # The sign beside the word; which colour it has says the same.
 _SIGNS: Final = {Change.NEW: "✚", Change.WORSE: "▲", Change.BETTER: "▼", Change.GONE: "✕", Change.SAME: "="}
 
@@ -105,7 +107,12 @@ def heads(request: HttpRequest, choices: Choices) -> list[Head]:
     if choices.earlier is None:
         return found
     change = _head(
-        request, choices, top_queries.CHANGE, _("Change"), _("By how much total time changed"), sortable=True
+        request,
+        choices,
+        top_queries.CHANGE,
+        pgettext("against an earlier period", "Change"),
+        _("By how much total time changed"),
+        sortable=True,
     )
     return [change, *found]
 
@@ -192,11 +199,9 @@ def difference(now: float | None, before: float | None) -> str:
     if now is None or not before:
         return ""
     percent = 100 * (now - before) / before
-    return (
-        f"{'+' if percent >= 0 else ''}{number(percent, 0)} %"
-        if abs(percent) < 1_000
-        else f"{number(now / before, 0)} \u00d7"
-    )
+    if abs(percent) >= _TIMES_FROM:
+        return _("%(times)s times") % {"times": number(now / before, 0)}
+    return f"{'+' if percent >= 0 else ''}{number(percent, 0)} %"
 
 
 def title(grouping: Grouping, row: Row, named: Names) -> Any:
