@@ -72,9 +72,8 @@ class ControlPlane:
     def web_processes(self) -> list[int]:
         """Return the processes that answer requests, without the one that watches over them."""
         found = {pid: _command(pid) for pid in descendants(self.process.pid)}
-        watchers = [pid for pid, command in found.items() if "bin/granian" in command]
-        inner = {child for pid in watchers for child in descendants(pid)}
-        return [pid for pid in inner if "tracker" not in _command(pid)]
+        served = [pid for pid, command in found.items() if "dbpower.web" in command]
+        return sorted({child for pid in served for child in descendants(pid)})
 
     def manage(self, *arguments: str, **environment: str) -> str:
         """Run one of its commands, which has to succeed; return what it printed."""

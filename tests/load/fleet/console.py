@@ -92,7 +92,7 @@ def served(url: str) -> Iterator[tuple[str, Meter]]:
     """Serve the console from DATABASE_URL with the web server and the numbers of workers and threads of the container."""
     port = free_port()
     address = f"http://127.0.0.1:{port}"
-    options = f"--interface wsgi --http 1 --no-ws --log-level warning --workers {WORKERS} --blocking-threads 4 --host 127.0.0.1"
+    options = f"-m dbpower.web --processes {WORKERS} --host 127.0.0.1"
 
     def ready() -> None:
         requests.get(f"{address}/health/ready", timeout=5, proxies={"http": ""}).raise_for_status()
@@ -101,11 +101,10 @@ def served(url: str) -> Iterator[tuple[str, Meter]]:
         process = ServerProcess(
             "the web server",
             [
-                Path(sys.executable).parent / "granian",
+                sys.executable,
                 *options.split(),
                 "--port",
                 str(port),
-                "dbpower.wsgi:application",
             ],
             log=Path(folder) / "web.log",
             account=Account.current(),
