@@ -4,7 +4,7 @@ SHELL := /bin/bash
 .SHELLFLAGS := -euo pipefail -c
 .DEFAULT_GOAL := help
 MAKEFLAGS += --no-print-directory
-.PHONY: help demo demo-clean serve test check lint format messages fuzz worlds chaos bench-agent bench-timing load-data load-data-clean bench-console requirements sbom clean
+.PHONY: help demo demo-clean serve test check lint format messages screenshots fuzz worlds chaos bench-agent bench-timing load-data load-data-clean bench-console requirements sbom clean
 
 PYTHON := .venv/bin/python
 # The plugin starts the private servers, and gives Django a database before its settings are read.
@@ -82,6 +82,10 @@ messages: ## Bring the catalogues of translations up to date with the code, and 
 	@.ci/install test
 	@$(PYTHON) -m tests.messages
 	@.ci/translations
+
+screenshots: ## Take the pictures that README and docs show anew
+	@.ci/install test
+	@DBPOWER_SCREENSHOTS=docs/images $(PYTEST) -n 0 tests/browser/test_screenshots.py
 
 fuzz: ## Fingerprint a million statements (INPUTS=1000000), then run the property tests for long (EXAMPLES=2000 each)
 	@.ci/install test
