@@ -93,8 +93,9 @@ class ScopedModelAdmin(ModelAdmin):
         table = self.admin_site.get_model_admin(related.model)
         rows, _ = table.get_search_results(request, table.get_queryset(request), search_term)
         few = list(rows.order_by().values_list("pk", flat=True)[: limits.MAX_PAGE_SIZE + 1])
-        found = few if len(few) <= limits.MAX_PAGE_SIZE else rows.order_by().values("pk")
-        return queryset.filter(**{f"{self.searched_through}__in": found}), False
+        if len(few) > limits.MAX_PAGE_SIZE:
+            return super().get_search_results(request, queryset, search_term)
+        return queryset.filter(**{f"{self.searched_through}__in": few}), False
 
     def formfield_for_foreignkey(self, db_field: ForeignKey[Any, Any], request: HttpRequest, **kwargs: Any) -> Any:
         """Offer only related rows that may be seen, or on which the needed permission holds."""
