@@ -14,6 +14,7 @@ from collectors.domain.heartbeats import Report
 from collectors.domain.personal_tokens import TokenScope
 from collectors.domain.roles import Role
 from collectors.services import collectors, heartbeats, invitations, personal_tokens
+from tests.api.callers import tokens
 from tests.canaries import canaries_in
 from tests.cast import PASSWORD, SOMEBODY, Cast, enrolment_token
 
@@ -78,7 +79,7 @@ def test_the_page_of_an_error_that_nobody_foresaw_holds_no_secret(
     where: str, cast: Cast, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
 ) -> None:
     client = Client(raise_request_exception=False)
-    token = personal_tokens.create_token(user=cast.bob, name="s", scopes=list(TokenScope), days=1, actor=SOMEBODY).token
+    token = tokens(cast.bob)["access"]
     ask: dict[str, Callable[[], Any]] = {
         "api": lambda: client.post(
             "/api/v1/collectors/register",

@@ -3,6 +3,7 @@
 from collections.abc import Sequence
 
 from django.db import transaction
+from django.utils.translation import gettext
 
 from collectors.domain import limits
 from collectors.domain.actors import Actor
@@ -17,13 +18,14 @@ def save_filter(*, user: User, name: str, query: str, is_default: bool, actor: A
     User.objects.select_for_update().get(pk=user.pk)
     others = SavedFilter.objects.filter(user=user).exclude(name=name)
     if others.count() >= limits.MAX_SAVED_FILTERS:
-        raise Refused(f"You have {limits.MAX_SAVED_FILTERS} saved filters. Remove one first.", code="too_many_filters")
+        said = gettext("You have %(count)d saved filters. Remove one first.") % {"count": limits.MAX_SAVED_FILTERS}
+        raise Refused(said, code="too_many_filters")
     if is_default:
         others.filter(is_default=True).update(is_default=False)
     row, _ = SavedFilter.objects.update_or_create(
         user=user, name=name, defaults={"query": query, "is_default": is_default}
     )
-    _record(row, "save", actor, query=query, is_default=is_default)
+    _record(row, actor, action="saved_filter.save", query=query, is_default=is_default)
     return row
 
 
@@ -32,10 +34,10 @@ def rename_filter(*, saved: SavedFilter, name: str, actor: Actor) -> None:
     """Give a filter another name. Raises `Conflict` when the person has another one of that name."""
     User.objects.select_for_update().get(pk=saved.user_id)
     if SavedFilter.objects.filter(user_id=saved.user_id, name=name).exclude(pk=saved.pk).exists():
-        raise Conflict(f"You have another filter called {name}.", code="exists")
+        raise Conflict(gettext("You have another filter called %(name)s.") % {"name": name}, code="exists")
     SavedFilter.objects.filter(pk=saved.pk).update(name=name)
     saved.refresh_from_db()
-    _record(saved, "rename", actor)
+    _record(saved, actor, action="saved_filter.rename")
 
 
 @transaction.atomic
@@ -44,13 +46,13 @@ def choose_default(*, saved: SavedFilter, is_default: bool, actor: Actor) -> Non
     User.objects.select_for_update().get(pk=saved.user_id)
     SavedFilter.objects.filter(user_id=saved.user_id, is_default=True).update(is_default=False)
     SavedFilter.objects.filter(pk=saved.pk).update(is_default=is_default)
-    _record(saved, "choose_default", actor, is_default=is_default)
+    _record(saved, actor, action="saved_filter.choose_default", is_default=is_default)
 
 
 @transaction.atomic
 def remove_filter(*, saved: SavedFilter, actor: Actor) -> None:
     """Forget a filter."""
-    _record(saved, "remove", actor)
+    _record(saved, actor, action="saved_filter.remove")
     saved.delete()
 
 
@@ -63,7 +65,5 @@ def choose_columns(*, user: User, columns: Sequence[str]) -> None:
     ListColumns.objects.update_or_create(user=user, defaults={"columns": list(columns)})
 
 
-def _record(saved: SavedFilter, act: str, actor: Actor, **after: object) -> None:
-    audit.record(
-        actor=actor, action=f"saved_filter.{act}", row=saved, organization_id=None, after={"name": saved.name, **after}
-    )
+def _record(saved: SavedFilter, actor: Actor, *, action: str, **after: object) -> None:
+    audit.record(actor=actor, action=action, row=saved, organization_id=None, after={"name": saved.name, **after})

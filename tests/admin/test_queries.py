@@ -97,10 +97,10 @@ def _at(hours: float) -> int:
 
 
 ODD = [
-    *("period=x", "period=%00", "database=x", "database=" + "9" * 40, "database=%D9%A1", "team=-1", "group=x"),
+    *("period=x", "database=x", "database=" + "9" * 40, "database=%D9%A1", "team=-1", "group=x"),
     *("order=x", "order=-p95_time", "order=change", "compare=x", "compare=week&period=quarter", "change=new"),
-    *("compare=previous&change=x", "column=x", "page=0", "page=-1", "page=99999999999", "page=x", "page=%00"),
-    *("q=%00", "q=" + "x" * 5_000, "q=%25", "schema=%00", "user=%ED%A0%80", "type=oracle", "source=x", "format=x"),
+    *("compare=previous&change=x", "column=x", "page=0", "page=-1", "page=99999999999", "page=x"),
+    *("q=" + "x" * 5_000, "q=%25", "user=%ED%A0%80", "type=oracle", "source=x", "format=x"),
     *("column=" + "&column=".join(METRICS), "since=1&until=2&compare=previous", "group=host&compare=day&period=hour"),
 ]
 

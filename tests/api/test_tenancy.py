@@ -251,7 +251,7 @@ def test_the_audit_has_every_change_and_no_secret(cast: Cast) -> None:
     assert [entry["action"] for entry in entries[:3]] == ["command.stop", "collector.rotate_key", "collector.change"]
     assert {entry["actor"] for entry in entries[:3]} == {"alice@example.org"}
     assert {entry["address"] for entry in entries[:3]} == {"127.0.0.1"}
-    assert entries[2]["after"] == {"config": {"host": "db9"}}
+    assert entries[2]["after"] == {"config": {"host": "db9", "password": "changed"}}
     everything = json.dumps(list(AuditEntry.objects.values()), default=str)
     assert "canary" not in everything
 

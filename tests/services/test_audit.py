@@ -25,6 +25,7 @@ from collectors.domain.roles import Role
 from collectors.domain.sources import Engine
 from collectors.models import (
     AuditEntry,
+    Fingerprint,
     Heartbeat,
     Invitation,
     Lease,
@@ -33,6 +34,7 @@ from collectors.models import (
     Membership,
     MonitoredDatabase,
     Organization,
+    SavedFilter,
     Team,
     User,
 )
@@ -43,9 +45,11 @@ from collectors.services import (
     commands,
     databases,
     enrolments,
+    fingerprint_notes,
     invitations,
     key_failures,
     ledger_audits,
+    list_views,
     login_throttles,
     logins,
     offers,
@@ -88,6 +92,14 @@ def invited(cast: Cast, email: str) -> invitations.Invited:
 
 def logged_in(cast: Cast) -> LoginSession:
     return logins.open_login(user=cast.bob, refresh_id="a" * 32, lifetime=WEEK, actor=HERE)
+
+
+def known(cast: Cast) -> Fingerprint:
+    return Fingerprint.objects.create(organization=cast.example, fingerprint_id="a" * 16, text="select ?")
+
+
+def saved(cast: Cast) -> SavedFilter:
+    return list_views.save_filter(user=cast.bob, name="mine", query="errors=any", is_default=True, actor=SOMEBODY)
 
 
 def heard(cast: Cast) -> dict[str, Any]:
@@ -192,6 +204,15 @@ call(people.delete_organization)(lambda _cast: {"organization": Organization.obj
 call(people.create_team)(lambda cast: {"organization": cast.example, "name": "Another"})
 call(people.rename_team)(lambda cast: {"team": cast.shop, "name": "Another"})
 call(people.delete_team)(empty_team)
+call(fingerprint_notes.add_note)(
+    lambda cast: {"fingerprint": known(cast), "author": cast.bob, "text": "the nightly report"}
+)
+call(fingerprint_notes.remove_note)(lambda cast: {"note": CALLS["fingerprint_notes.add_note"](cast)()})
+call(fingerprint_notes.set_tags)(lambda cast: {"fingerprint": known(cast), "names": ["nightly"]})
+call(list_views.save_filter)(lambda cast: {"user": cast.bob, "name": "mine", "query": "errors=any", "is_default": True})
+call(list_views.rename_filter)(lambda cast: {"saved": saved(cast), "name": "ours"})
+call(list_views.choose_default)(lambda cast: {"saved": saved(cast), "is_default": False})
+call(list_views.remove_filter)(lambda cast: {"saved": saved(cast)})
 call(people.create_user)(lambda _cast: {"email": "n@example.org", "password": PASSWORD})
 call(people.change_user)(lambda cast: {"user": cast.bob, "changes": {"name": "Robert", "is_active": False}})
 call(people.change_own_password)(lambda cast: {"user": cast.bob, "password": "quite another phrase"})
