@@ -154,6 +154,9 @@ def counted_once(costs: QuerySet[Cost]) -> QuerySet[Cost]:
     too: their buckets stay stored and do not count. The slow log goes on giving the single executions.
     """
     twice = Statement.objects.order_by().filter(source=Source.SLOW_LOG, database__digests_since__isnull=False)
+    # Where nothing is read twice there is nothing to ask of millions of rows.
+    if not twice.exists():
+        return costs
     before = MonitoredDatabase.objects.filter(pk=OuterRef("database_id"), digests_since__gt=OuterRef("started_at"))
     # Few statements are in both, and only of their rows is anything else asked: no row has to be joined.
     return costs.filter(~Q(statement_id__in=twice.values("pk")) | Exists(before))
