@@ -24,6 +24,9 @@ from collectors.services import attention, fleet, health, queries, retention, se
 from collectors.services.fleet import State, Tally
 
 _SLOTS: Final = 48
+# Of a large fleet the day is drawn in hours, which are rolled up already.
+_SLOTS_OF_MANY: Final = 24
+_MANY_DATABASES: Final = 100
 _SPARK_SLOTS: Final = 24
 _DATABASES_APART: Final = 7
 _TOP: Final = 10
@@ -75,7 +78,8 @@ def home_context(request: HttpRequest) -> dict[str, Any]:
         return context
     shown = time_ranges.preset("day", now=now)
     costs = visible_to(Cost.objects.all(), principal)
-    return {**context, "load": _load(principal, costs, shown), "top": _top(costs, shown)}
+    slots = _SLOTS if context["database_count"] <= _MANY_DATABASES else _SLOTS_OF_MANY
+    return {**context, "load": _load(principal, costs, shown, slots), "top": _top(costs, shown)}
 
 
 @require_safe
@@ -149,9 +153,9 @@ def _parts(state: health.Detail) -> list[tuple[str, bool, float | None]]:
     ]
 
 
-def _load(principal: Principal, costs: QuerySet[Cost], shown: TimeRange) -> charts.Chart:
+def _load(principal: Principal, costs: QuerySet[Cost], shown: TimeRange, slots: int) -> charts.Chart:
     """Draw the load of all databases, the busiest apart."""
-    width = shown.slot(most=_SLOTS)
+    width = shown.slot(most=slots)
     busiest = _busiest(costs, shown)
     apart = Case(
         *(When(database_id=pk, then=Value(place)) for place, pk in enumerate(busiest)),
