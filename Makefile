@@ -35,7 +35,7 @@ serve: ## Start the control plane: embedded, or on DATABASE_URL and REDIS_URL wh
 	@.ci/install serve
 	@exec $(PYTHON) manage.py serve
 
-test: ## Run the checks and all tests: SQLite, PostgreSQL, real servers, a browser (under 15 minutes)
+test: ## Run the checks and all tests: SQLite, PostgreSQL, real servers, a browser (about half an hour on two cores)
 	@.ci/install test
 	@$(MAKE) check
 	@$(say) "other versions of the database servers"

@@ -19,7 +19,18 @@ from pytest_django import DjangoDbBlocker
 
 from collectors.domain.roles import Role
 from collectors.domain.sources import Engine
-from collectors.models import AuditEntry, Bucket, Command, Gap, Heartbeat, Organization, SlowQuery, StatusChange, Team
+from collectors.models import (
+    AuditEntry,
+    Bucket,
+    Command,
+    ControlPlane,
+    Gap,
+    Heartbeat,
+    Organization,
+    SlowQuery,
+    StatusChange,
+    Team,
+)
 from collectors.services import presence
 from tests.access.admin_routes import Place, Route, place, routes
 from tests.access.rows import undone
@@ -83,6 +94,8 @@ def counted(somewhere: Place, cookies: list[dict[str, str]]) -> Counts:
     # Nobody of the cast was ever heard. For how long that has been so must not depend on how quick this machine is.
     Heartbeat.objects.update(starting_since=timezone.now() - timedelta(hours=1))
     presence.record_web()
+    # Nor on when heartbeats were accepted first: from then on collectors are looked at that are late.
+    ControlPlane.objects.update(accepting_since=timezone.now() - timedelta(days=1))
     return {route.template: tuple(asked(client, somewhere, route, sent) for sent in cookies) for route in ROUTES}
 
 
