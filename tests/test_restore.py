@@ -89,7 +89,8 @@ class Installation:
         self.organization = self.ask("POST", "organizations", {"name": "Example GmbH"})["id"]
         self.team = self.ask("POST", "teams", {"name": "Shop", "organization_id": self.organization})["id"]
         self.kept, self.revoked = self.register("kept"), self.register("revoked")
-        self.token = self.ask("POST", "tokens", {"name": "script", "scopes": ["read"]})
+        proof = {"current_password": control_plane.password}
+        self.token = self.ask("POST", "tokens", {"name": "script", "scopes": ["read"], **proof})
         self.enrolment = self.ask(
             "POST", "enrolment-tokens", {"name": "hosts", "team_id": self.team, "type": "mysql", "max_uses": 9}
         )

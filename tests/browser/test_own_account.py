@@ -65,6 +65,7 @@ def test_a_token_is_made_shown_and_revoked(cast: Cast, sign_in: SignIn, shoot: S
     page.goto("/admin/tokens/")
     page.fill("#id_name", "nightly report")
     page.get_by_label("See everything that I see").check()
+    page.fill("#id_password", PASSWORD)
     page.get_by_role("button", name="Make the token").click()
     token = page.locator("#copy-token").inner_text()
     assert token.startswith("dbp_")

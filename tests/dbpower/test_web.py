@@ -69,7 +69,7 @@ def served() -> Iterator[Served]:
 @pytest.fixture(scope="module")
 def behind_proxy() -> Iterator[ControlPlane]:
     """In HTTPS mode, with this host as the trusted proxy."""
-    with ControlPlane({"DBPOWER_TRUSTED_PROXIES": "127.0.0.1", "DBPOWER_WEB_WORKERS": "2"}) as control_plane:
+    with ControlPlane({"DBPOWER_TRUSTED_PROXIES": "127.0.0.1"}, web_workers=2) as control_plane:
         yield control_plane
 
 
