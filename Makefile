@@ -4,12 +4,14 @@ SHELL := /bin/bash
 .SHELLFLAGS := -euo pipefail -c
 .DEFAULT_GOAL := help
 MAKEFLAGS += --no-print-directory
-.PHONY: help demo demo-clean serve test check lint format messages screenshots fuzz worlds chaos bench-agent bench-timing load-data load-data-clean bench-console requirements sbom clean
+.PHONY: help demo demo-clean serve test suites check lint format messages screenshots fuzz worlds chaos bench-agent bench-timing load-data load-data-clean bench-console requirements sbom clean
 
 PYTHON := .venv/bin/python
 # The plugin starts the private servers, and gives Django a database before its settings are read.
 PYTEST := $(PYTHON) -m pytest -p tests.servers.plugin -q
 WORKERS := 2
+# The slow ones wait for servers and deadlines much of the time.
+SLOW_WORKERS := 3
 QUICK := not slow and not browser
 # These do not depend on the database Django runs on.
 NOT_ON_POSTGRESQL := servers agent chaos contract demo deployment browser faults load domain
@@ -37,16 +39,19 @@ serve: ## Start the control plane: embedded, or on DATABASE_URL and REDIS_URL wh
 
 test: ## Run the checks and all tests: SQLite, PostgreSQL, real servers, a browser (about half an hour on two cores)
 	@.ci/install test
-	@$(MAKE) check
-	@$(say) "other versions of the database servers"
-	@$(PYTHON) -m tests.servers.suites
+	@$(MAKE) --jobs 2 check suites
 	@$(say) "tests, 1 of 3: everything quick, on SQLite"
 	@$(PYTEST) -n $(WORKERS) --dist worksteal -m '$(QUICK)'
 	@$(say) "tests, 2 of 3: the control plane again, on PostgreSQL"
 	@DBPOWER_TEST_DATABASE=postgresql $(PYTEST) -n $(WORKERS) --dist worksteal -m '$(QUICK)' $(NOT_ON_POSTGRESQL:%=--ignore=tests/%)
 	@$(say) "tests, 3 of 3: the slow ones and the browser"
-	@$(PYTEST) -n $(WORKERS) --dist worksteal -m 'slow or browser'
+	@$(PYTEST) -n $(SLOW_WORKERS) --dist worksteal -m 'slow or browser'
 	@$(say) "all passed"
+
+suites: ## Fetch the other versions of the database servers that tests run on (var/suites)
+	@.ci/install test
+	@$(say) "other versions of the database servers"
+	@$(PYTHON) -m tests.servers.suites
 
 check: ## Run linters, types, import rules, and look for missing migrations
 	@.ci/install test

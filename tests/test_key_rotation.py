@@ -208,7 +208,7 @@ def test_how_long_a_rotation_takes(control_plane: ControlPlane, tmp_path: Path) 
     taken = []
     with running_agent(rotating.config):
         eventually(lambda: rotating.keys()["first_used_at"])
-        for _ in range(10):
+        for _ in range(4):
             answer = rotating.post(f"collectors/{rotating.id}/rotate-key", {"by": "agent"})
             asked = datetime.fromisoformat(answer["key_rotation_requested_at"])
             found = eventually(lambda: (found := rotating.keys())["rotation_requested_at"] is None and found)
