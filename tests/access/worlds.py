@@ -112,6 +112,8 @@ class Builder:
                 team=team,
                 name=f"hosts {self.word()}",
                 type=Engine.MYSQL,
+                region=self.word(),
+                tags=[self.word()],
                 token_hash=self.word(),
                 max_uses=self.random.randrange(1, 9),
                 expires_at=self.now + timedelta(days=7),

@@ -12,9 +12,10 @@ from rest_framework.response import Response
 
 from collectors.api.base import ScopedRelatedField, TenantSerializer, TenantViewSet
 from collectors.api.filters import TenantFilterSet
+from collectors.api.labels import RegionField, TagsField
 from collectors.api.people.commands import CommandSerializer
 from collectors.api.people.keys import KeysSerializer, RotationAskedSerializer, RotationSerializer
-from collectors.domain import connections, labels, limits
+from collectors.domain import connections, limits
 from collectors.domain.commands import CommandType
 from collectors.domain.leases import HaRole
 from collectors.domain.liveness import Status
@@ -57,31 +58,6 @@ class ConfigSerializer(TenantSerializer):
     database = serializers.CharField(max_length=128, required=False, allow_blank=True, allow_null=True)
     socket = serializers.CharField(max_length=1024, required=False, allow_blank=True, allow_null=True)
     tls = TlsSerializer(required=False, allow_null=True)
-
-
-class RegionField(serializers.CharField):
-    """A region, as labels are written."""
-
-    def to_internal_value(self, data: Any) -> Any:
-        """Return the label. Raises `ValidationError`."""
-        return _label(labels.region, super().to_internal_value(data))
-
-
-class TagsField(serializers.ListField):
-    """The tags of a collector: at most 20, each once, in order."""
-
-    child = serializers.CharField()
-
-    def to_internal_value(self, data: Any) -> Any:
-        """Return the labels. Raises `ValidationError`."""
-        return _label(labels.tags, super().to_internal_value(data))
-
-
-def _label(rule: Any, value: Any) -> Any:
-    try:
-        return rule(value)
-    except labels.BadLabel as error:
-        raise serializers.ValidationError(str(error), code="invalid") from error
 
 
 class CollectorSerializer(serializers.Serializer[Collector]):
