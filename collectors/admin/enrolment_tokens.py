@@ -29,7 +29,7 @@ from collectors.services import enrolments
 from collectors.services.enrolments import Created
 
 _CREATED: Final = "_dbpower_enrolment_token"
-_SHOWN: Final = ["name", "team", "type", "state", "used", "region", "given_tags", "created_at", "expires_at"]
+_SHOWN: Final[list[Any]] = ["name", "team", "type", "state", "used", "region", "given_tags", "created_at", "expires_at"]
 
 
 class EnrolmentTokenForm(RefusableForm):
@@ -71,7 +71,7 @@ class EnrolmentTokenAdmin(ScopedModelAdmin):
     list_select_related = ["team"]
     search_fields = ["name"]
     add_fieldsets: Any = ((None, {"fields": ["team", "name", "type", "max_uses", "hours", "region", "tags"]}),)
-    fields: Any = _SHOWN
+    fields = _SHOWN
     actions = ["revoke"]
 
     def get_readonly_fields(self, request: HttpRequest, obj: Any = None) -> list[str]:  # noqa: ARG002
