@@ -19,4 +19,9 @@ class Migration(migrations.Migration):
             name="tags",
             field=models.JSONField(db_default=models.Value([], models.JSONField()), default=list, verbose_name="tags"),
         ),
+        migrations.AddField(
+            model_name="heartbeat",
+            name="clock_skew_seconds",
+            field=models.FloatField(null=True, verbose_name="clock skew"),
+        ),
     ]

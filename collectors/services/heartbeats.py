@@ -227,6 +227,7 @@ def _facts(report: Report) -> dict[str, Any]:
         "stopping": report.stopping,
         "instance": report.instance,
         "address": report.address,
+        "clock_skew_seconds": beat_sql.ClockSkew(report.agent_clock_seconds),
     }
     if report.version:
         facts["version"] = report.version

@@ -65,6 +65,28 @@ def test_why_it_is_offline_is_told_with_what_the_control_plane_saw(cast: Cast, v
         assert said in content
 
 
+@pytest.mark.parametrize(
+    ("skew", "said", "found"),
+    [
+        (None, "not told", False),
+        (-0.4, "less than 1 s from the server", False),
+        (-29.0, "29 s behind the server", False),
+        (-192.5, "3 min 12 s behind the server", True),
+        (7200.0, "2 h ahead of the server", True),
+    ],
+)
+def test_the_clock_of_its_host_is_told_and_a_wrong_one_is_a_finding(
+    skew: float | None, said: str, found: bool, cast: Cast, visit: Visit
+) -> None:
+    for status in ("OFFLINE", "ONLINE"):
+        Heartbeat.objects.filter(pk=cast.collector.pk).update(
+            status=status, last_heartbeat=NOW(), clock_skew_seconds=skew
+        )
+        content = page(cast, visit).content.decode()
+        assert content.count(said) == 1 + found + (status == "OFFLINE")
+        assert ("timedatectl" in content) is found
+
+
 def test_of_one_that_is_online_nothing_is_asked(cast: Cast, visit: Visit) -> None:
     Heartbeat.objects.filter(pk=cast.collector.pk).update(status="ONLINE", last_heartbeat=NOW())
     assert "Why is" not in page(cast, visit).content.decode()

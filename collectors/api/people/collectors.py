@@ -89,6 +89,10 @@ class CollectorSerializer(serializers.Serializer[Collector]):
     last_error_at = serializers.DateTimeField(source="heartbeat.last_error_at", allow_null=True)
     last_heartbeat = serializers.DateTimeField(source="heartbeat.last_heartbeat", allow_null=True)
     last_collection = serializers.DateTimeField(source="heartbeat.last_collection", allow_null=True)
+    clock_skew_seconds = serializers.SerializerMethodField(
+        help_text="By how much the clock of the agent's host was ahead of the server's at the last heartbeat, less the time that "
+        "the request took; below zero where it was behind, null where the agent did not say. It decides nothing.",
+    )
     agent_version = serializers.CharField(source="heartbeat.version")
     source = serializers.JSONField(source="heartbeat.source", allow_null=True)  # type: ignore[assignment]
     spool = serializers.JSONField(source="heartbeat.spool", allow_null=True)
@@ -97,6 +101,11 @@ class CollectorSerializer(serializers.Serializer[Collector]):
     def get_tags(self, collector: Collector) -> list[str]:
         """Return the tags in order."""
         return [row.tag for row in collector.tags.all()]
+
+    def get_clock_skew_seconds(self, collector: Collector) -> float | None:
+        """Return the skew to a thousandth of a second."""
+        skew = collector.heartbeat.clock_skew_seconds
+        return None if skew is None else round(skew, 3)
 
     def get_is_online(self, collector: Collector) -> bool:
         """Tell whether the collector was heard from within its deadline, whatever its status."""
