@@ -40,6 +40,8 @@ MAX_DECOMPRESSED_BYTES: Final = 16 << 20
 MAX_JSON_DEPTH: Final = 20
 MAX_RESULT_BYTES: Final = 16 << 10
 MAX_ERROR_CHARACTERS: Final = 2_000
+# Of an error, in the history of a collector.
+MAX_DETAIL_CHARACTERS: Final = 500
 MAX_NAME_CHARACTERS: Final = 200
 # What an agent takes, too.
 MAX_DATABASE_PASSWORD_CHARACTERS: Final = 1_024
@@ -64,6 +66,8 @@ HOUR_RETENTION_DAYS: Final = 400
 HISTORY_RETENTION_DAYS: Final = 1_100
 SLOW_QUERY_RETENTION_DAYS: Final = 14
 MAX_RETENTION_DAYS: Final = 3_660
+# Single collections: as long as the longest period that is offered, and its first day.
+COLLECTION_RETENTION_DAYS: Final = 31
 PARTITIONS_AHEAD: Final = 4
 UPLOAD_MEMORY_DAYS: Final = 7
 

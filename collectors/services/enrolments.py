@@ -53,14 +53,14 @@ def create_token(
     Raises `Refused`, which names the label at fault.
     """
     place, words = labels.written(region=region, tags=tags)
+    given = {name: value for name, value in (("region", place), ("tags", words)) if value}
     token = enrolment_tokens.generate_token()
     row = EnrolmentToken.objects.create(
         organization_id=team.organization_id,
         team=team,
         name=name,
         type=engine,
-        region=place or "",
-        tags=words or [],
+        **given,
         token_hash=enrolment_tokens.digest_of(token),
         max_uses=max_uses,
         created_by_id=actor.user_id,
@@ -77,8 +77,7 @@ def create_token(
             "type": engine,
             "max_uses": max_uses,
             "lifetime_seconds": int(lifetime.total_seconds()),
-            **({"region": place} if place else {}),
-            **({"tags": words} if words else {}),
+            **given,
         },
     )
     row.refresh_from_db()

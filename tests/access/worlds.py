@@ -16,6 +16,7 @@ from collectors.domain.sources import Engine
 from collectors.models import (
     AuditEntry,
     Bucket,
+    Collection,
     Collector,
     Command,
     EnrolmentToken,
@@ -173,6 +174,20 @@ class Builder:
             old_status="STARTING",
             new_status="ONLINE",
             cause="heartbeat",
+            detail=f"cannot {self.word()}",
+        )
+        Collection.objects.create(
+            organization_id=team.organization_id,
+            collector=collector,
+            source="slow_log",
+            started_at=self.now - timedelta(minutes=4),
+            received_at=self.now,
+            interval_minutes=5,
+            rows=self.random.randrange(9_999),
+            calls=self.random.randrange(9_999),
+            duplicates=0,
+            is_stale=False,
+            took_ms=self.random.randrange(999),
         )
         command = request_command(collector=collector, command=CommandType.COLLECT, actor=SOMEBODY)
         Command.objects.filter(pk=command.pk).update(result={"said": self.word()}, state="succeeded", ended_at=self.now)

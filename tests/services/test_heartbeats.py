@@ -177,6 +177,17 @@ def test_an_error_makes_the_status_error_and_stays_to_be_read(cast: Cast) -> Non
     assert (row(cast).status, row(cast).last_error) == (Status.ONLINE, "cannot connect")
 
 
+def test_a_flip_keeps_what_the_agent_complained_of_and_when_it_was_heard_before(cast: Cast) -> None:
+    beat(cast)
+    heard = row(cast).last_heartbeat
+    beat(cast, replace(PLAIN, error="disk full " * 100))
+    beat(cast)
+    first, failed, well = StatusChange.objects.filter(collector=cast.collector).order_by("pk")[1:]
+    assert (first.last_heartbeat, first.detail) == (None, "")
+    assert (failed.last_heartbeat, failed.detail) == (heard, ("disk full " * 100)[:500])
+    assert (well.detail, well.last_heartbeat is not None) == ("", True)
+
+
 def test_a_stopped_collector_stays_stopped_through_restarts_of_its_agent(cast: Cast) -> None:
     beat(cast)
     request_command(collector=cast.collector, command=CommandType.STOP, actor=SOMEBODY)
