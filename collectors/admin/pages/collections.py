@@ -43,10 +43,7 @@ def collections_context(
             title=_("Collections"),
             starts=time_ranges.starts(shown.since, shown.until, width),
             width=width,
-            series=[
-                charts.Series(_("Collections"), [slot["collections"] for slot in slots], Unit.COUNT),
-                charts.Series(_("Calls counted"), [slot["calls"] for slot in slots], Unit.COUNT, kind="line"),
-            ],
+            series=[charts.Series(_("Collections"), [slot["collections"] for slot in slots], Unit.COUNT)],
             gaps=[charts.Stretch(hole.since, hole.until, text) for hole, text in holes],
         ),
         "collections_missing": len(holes),

@@ -36,7 +36,7 @@ def hearing_context(collector: Collector, parts: list[Stretch], shown: TimeRange
         silent_since=collector.heartbeat.last_heartbeat if late else None,
     )
     return {
-        "heard": [_line(one, is_last=one is found[-1] and shown.until >= now) for one in reversed(found[-_SHOWN:])],
+        "heard": [_line(one) for one in reversed(found[-_SHOWN:])],
         "heard_left_out": number(len(found) - _SHOWN) if len(found) > _SHOWN else "",
         "heard_summary": _summary(found),
     }
@@ -54,12 +54,11 @@ def _summary(found: list[Hearing]) -> str:
     return f"{heard} {told % {'count': number(len(silences)), 'time': duration(max(silences))}}"
 
 
-def _line(one: Hearing, *, is_last: bool) -> dict[str, Any]:
+def _line(one: Hearing) -> dict[str, Any]:
     return {
         "sound": one.sound.value,
         "sign": _SIGNS[one.sound],
         "since": moment(one.since),
-        "until": _("now") if is_last else moment(one.until),
         "length": duration(one.length),
         "text": _text(one),
     }
