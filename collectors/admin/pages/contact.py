@@ -36,7 +36,7 @@ def _known(collector: Collector, principal: Principal, now: datetime) -> list[tu
         (_("Deadline"), _("%(time)s after the last heartbeat") % {"time": duration(_deadline())}),
     ]
     if heartbeat.last_heartbeat is not None:
-        facts.append((_("The clock of its host then"), clock_skew(heartbeat.clock_skew_seconds)))
+        facts.append((_("Clock of its host then"), clock_skew(heartbeat.clock_skew_seconds)))
     if flip is not None:
         facts.append((_("Noticed"), format_html("{}: {}", ago(flip.changed_at, now=now), flip.get_cause_display())))
     if heartbeat.last_error:

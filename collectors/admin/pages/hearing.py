@@ -74,7 +74,7 @@ def _text(one: Hearing) -> str:
     return {
         Sound.HEARD: _("heard, never silent for as long as %(time)s") % {"time": _deadline()},
         Sound.AWAITED: _("registered, and not heard yet"),
-        Sound.STOPPED: _("stopped: silence makes it nothing else, so it is not noted"),
+        Sound.STOPPED: _("stopped; while it is, silence is not noted"),
         Sound.OUTAGE: _("the control plane itself was away, and heard nobody"),
     }[one.sound]
 
