@@ -6,6 +6,7 @@ administers Example GmbH, Bob leads Shop, Carol is a user in Shop, Dave leads Wa
 
 from dataclasses import dataclass
 from datetime import timedelta
+from typing import Any
 
 from collectors.domain.actors import Actor
 from collectors.domain.roles import Role
@@ -87,7 +88,7 @@ def person(email: str, role: Role, organization: Organization, team: Team | None
     return user
 
 
-def enrolment_token(team: Team, max_uses: int = 2) -> enrolments.Created:
+def enrolment_token(team: Team, max_uses: int = 2, **labels: Any) -> enrolments.Created:
     """Create an enrolment token of the team."""
     return enrolments.create_token(
         team=team,
@@ -96,4 +97,5 @@ def enrolment_token(team: Team, max_uses: int = 2) -> enrolments.Created:
         max_uses=max_uses,
         lifetime=timedelta(hours=1),
         actor=SOMEBODY,
+        **labels,
     )

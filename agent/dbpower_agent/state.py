@@ -150,6 +150,8 @@ class AgentState:
                 "queries_collected": self._queries_collected,
                 "errors_count": self._errors_count,
                 "uptime_seconds": int(now - self._started),
+                # Shown to operators, and used for nothing: everything else is told as an age.
+                "agent_clock_seconds": round(time.time(), 3),
                 "instance": self._instance,
                 "version": __version__,
                 "auto_collect": self._auto_collect,

@@ -10,6 +10,7 @@ from collectors.domain.roles import Permission
 from collectors.models import (
     AuditEntry,
     Bucket,
+    Collection,
     Collector,
     CollectorTag,
     Command,
@@ -59,6 +60,7 @@ _SCOPES: Final[dict[type[Model], Scope]] = {
     Invitation: Scope(Permission.MEMBERSHIP_VIEW, "organization_id", "team_id"),
     User: Scope(Permission.USER_VIEW, "memberships__organization_id", "memberships__team_id"),
     MonitoredDatabase: Scope(Permission.DATABASE_VIEW, "organization_id", "team_id"),
+    Collection: Scope(Permission.COLLECTOR_VIEW, "organization_id", "collector__team_id"),
     Collector: Scope(Permission.COLLECTOR_VIEW, "organization_id", "team_id"),
     CollectorTag: Scope(Permission.COLLECTOR_VIEW, "organization_id", "collector__team_id"),
     QueryRate: Scope(Permission.COLLECTOR_VIEW, "organization_id", "collector__team_id"),

@@ -9,7 +9,7 @@ from django.urls import reverse
 from django.utils.translation import gettext as _
 from django.utils.translation import ngettext
 
-from collectors.admin.display import number
+from collectors.admin.display import clock_skew, number
 from collectors.models import labels
 from collectors.models.completeness import GapKind
 from collectors.services.attention import Concern, Example, Finding
@@ -25,6 +25,7 @@ _ICONS: Final = {
     Concern.GAPS: "rule",
     Concern.COMMANDS: "terminal",
     Concern.KEYS: "key",
+    Concern.CLOCKS: "more_time",
 }
 
 
@@ -87,6 +88,11 @@ def _title(finding: Finding) -> str:
         Concern.KEYS: ngettext(
             "%(count)s collector has not made its new key", "%(count)s collectors have not made their new keys", count
         ),
+        Concern.CLOCKS: ngettext(
+            "The clock of %(count)s collector's host is wrong",
+            "The clocks of %(count)s collectors' hosts are wrong",
+            count,
+        ),
     }
     return titles[finding.concern] % {"count": number(count)}
 
@@ -103,6 +109,9 @@ def _why(concern: Concern) -> str:
         Concern.LATE: _("More than two heartbeats are missing; at the deadline they become OFFLINE."),
         Concern.GAPS: _("Calls are missing from the totals of these databases."),
         Concern.COMMANDS: _("They failed or expired before the agent fetched them."),
+        Concern.CLOCKS: _(
+            "Nothing is counted by them, but logs tell wrong times there, and certificates may be refused."
+        ),
         Concern.KEYS: _("They were asked for a new key more than a day ago; the old one is still good."),
     }[concern]
 
@@ -117,6 +126,7 @@ def _address(concern: Concern) -> str:
         Concern.DUPLICATE: ("collector", {}),
         Concern.LATE: ("collector", {"heartbeat__status__exact": "LATE"}),
         Concern.KEYS: ("collector", {}),
+        Concern.CLOCKS: ("collector", {}),
     }
     if concern not in lists:
         return ""
@@ -131,6 +141,8 @@ def _page(example: Example) -> str:
 def _detail(concern: Concern, example: Example) -> str:
     if concern is Concern.GAPS:
         return str(GapKind(example.detail).label)
+    if concern is Concern.CLOCKS:
+        return clock_skew(float(example.detail))
     if concern is Concern.COMMANDS:
         return labels.label_of(labels.COMMANDS, example.detail)
     if concern in (Concern.OFFLINE, Concern.LATE, Concern.DUPLICATE) and example.detail:

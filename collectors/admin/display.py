@@ -83,6 +83,20 @@ def duration(length: timedelta) -> str:
     return f"0 {UNITS[-1][1]}"
 
 
+def clock_skew(seconds: float | None) -> str:
+    """Return how far a host's clock is from the server's."""
+    if seconds is None:
+        return _("not told")
+    if abs(seconds) < 1:
+        return _("less than 1 s from the server's clock")
+    length = {"time": duration(timedelta(seconds=abs(seconds)))}
+    return (
+        _("%(time)s ahead of the server's clock") % length
+        if seconds > 0
+        else _("%(time)s behind the server's clock") % length
+    )
+
+
 def moment(at: datetime | None, *, never: str = NOTHING) -> SafeString | str:
     """Return a time in the person's zone, `2026-11-27 15:03`, with UTC on hover."""
     if at is None:

@@ -15,8 +15,10 @@ from unfold.widgets import UnfoldAdminIntegerFieldWidget
 from collectors.admin import signed_in
 from collectors.admin.actions import scoped_action
 from collectors.admin.base import ScopedModelAdmin
+from collectors.admin.display import NOTHING
 from collectors.admin.filters import ChoicesDropdownFilter, ScopedRelatedFilter
 from collectors.admin.forms import RefusableForm
+from collectors.admin.labels import RegionField, TagsField
 from collectors.admin.site import site
 from collectors.domain import limits
 from collectors.domain.actors import Actor
@@ -27,6 +29,7 @@ from collectors.services import enrolments
 from collectors.services.enrolments import Created
 
 _CREATED: Final = "_dbpower_enrolment_token"
+_SHOWN: Final[list[Any]] = ["name", "team", "type", "state", "used", "region", "given_tags", "created_at", "expires_at"]
 
 
 class EnrolmentTokenForm(RefusableForm):
@@ -47,6 +50,9 @@ class EnrolmentTokenForm(RefusableForm):
         widget=UnfoldAdminIntegerFieldWidget,
     )
 
+    region = RegionField()
+    tags = TagsField()
+
     class Meta:
         model = EnrolmentToken
         fields = ["team", "name", "type"]
@@ -60,17 +66,17 @@ class EnrolmentTokenAdmin(ScopedModelAdmin):
     add_permission = Permission.COLLECTOR_KEY
     choice_permissions: ClassVar[dict[str, Permission]] = {"team": Permission.COLLECTOR_KEY}
     form = EnrolmentTokenForm
-    list_display = ["name", "team", "type", "state", "used", "created_at", "expires_at"]
+    list_display = _SHOWN
     list_filter = [("team", ScopedRelatedFilter), ("type", ChoicesDropdownFilter)]
     list_select_related = ["team"]
     search_fields = ["name"]
-    add_fieldsets: Any = ((None, {"fields": ["team", "name", "type", "max_uses", "hours"]}),)
-    fields = ["team", "name", "type", "state", "used", "created_at", "expires_at"]
+    add_fieldsets: Any = ((None, {"fields": ["team", "name", "type", "max_uses", "hours", "region", "tags"]}),)
+    fields = _SHOWN
     actions = ["revoke"]
 
     def get_readonly_fields(self, request: HttpRequest, obj: Any = None) -> list[str]:  # noqa: ARG002
         """Keep a token as it was made."""
-        return ["team", "name", "type", "state", "used", "created_at", "expires_at"] if obj else []
+        return _SHOWN if obj else []
 
     def create(self, request: HttpRequest, form: Any) -> EnrolmentToken:
         """Make a token."""
@@ -81,6 +87,8 @@ class EnrolmentTokenAdmin(ScopedModelAdmin):
             engine=Engine(chosen["type"]),
             max_uses=chosen["max_uses"],
             lifetime=timedelta(hours=chosen["hours"]),
+            region=chosen["region"],
+            tags=chosen["tags"],
             actor=signed_in.actor(request),
         )
         request.__dict__[_CREATED] = created
@@ -121,6 +129,11 @@ class EnrolmentTokenAdmin(ScopedModelAdmin):
     def used(self, token: EnrolmentToken) -> str:
         """Return how often it was used."""
         return gettext("%(uses)d of %(most)d") % {"uses": token.uses, "most": token.max_uses}
+
+    @admin.display(description=_("Tags"))
+    def given_tags(self, token: EnrolmentToken) -> str:
+        """Return the tags that its collectors begin with."""
+        return ", ".join(token.tags) or NOTHING
 
     @scoped_action(
         permission=Permission.COLLECTOR_MANAGE,

@@ -18,14 +18,14 @@ class StatusChangeAdmin(ScopedModelAdmin):
     """Flips of collectors' statuses, newest first. Read only."""
 
     view_permission = Permission.COLLECTOR_VIEW
-    list_display = ["when", "collector", "before", "after", "cause"]
+    list_display = ["when", "collector", "before", "after", "cause", "detail"]
     list_display_links = None
     list_filter = [("new_status", ChoicesDropdownFilter), ("cause", ChoicesDropdownFilter)]
     list_select_related = ["collector"]
     search_fields = ["collector__name"]
     searched_through = "collector"
     sortable_by = ["when"]
-    fields = ["collector", "old_status", "new_status", "cause", "changed_at"]
+    fields = ["collector", "old_status", "new_status", "cause", "detail", "last_heartbeat", "changed_at"]
 
     @admin.display(description=_("When"), ordering="id")
     def when(self, change: StatusChange) -> str:

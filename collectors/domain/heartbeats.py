@@ -13,6 +13,8 @@ class Report:
     queries_collected: int | None = None
     errors_count: int | None = None
     uptime_seconds: int | None = None
+    # What the wall clock of the agent's host showed as it sent this, in seconds since 1970 (UTC). It decides nothing.
+    agent_clock_seconds: float | None = None
     auto_collect: bool | None = None
     config_version: int | None = None
     last_collection_age_seconds: float | None = None

@@ -19,6 +19,9 @@ QUERY_RATE_SECONDS: Final = 570
 QUERY_RATE_SHOWN: Final = 3
 # Whole seconds, and the way a heartbeat takes, may make an uptime look this much longer than it is.
 DUPLICATE_MARGIN_SECONDS: Final = 5
+# How far a host's clock may look to be from the server's before people are told. A request may take as long as an agent waits
+# for its answer (15 s by default), and that looks like a clock that is behind; the agent's `doctor` goes by the same number.
+CLOCK_SKEW_SECONDS: Final = 30
 KEY_OVERLAP_HOURS: Final = 24
 # Of the old key, once the agent has used the one that it made itself.
 KEY_GRACE_SECONDS: Final = 3600
@@ -37,6 +40,8 @@ MAX_DECOMPRESSED_BYTES: Final = 16 << 20
 MAX_JSON_DEPTH: Final = 20
 MAX_RESULT_BYTES: Final = 16 << 10
 MAX_ERROR_CHARACTERS: Final = 2_000
+# Of an error, in the history of a collector.
+MAX_DETAIL_CHARACTERS: Final = 500
 MAX_NAME_CHARACTERS: Final = 200
 # What an agent takes, too.
 MAX_DATABASE_PASSWORD_CHARACTERS: Final = 1_024
@@ -50,6 +55,8 @@ MAX_COUNTER: Final = 2**63 - 1
 MAX_REPORTED_COUNT: Final = 10**15
 MAX_QUERY_SECONDS: Final = 839 * 3600
 MAX_AGE_SECONDS: Final = 366 * 86_400
+# The end of the year 9999, which no host's clock can be set to: a heartbeat is never refused for a clock that is wrong.
+MAX_CLOCK_SECONDS: Final = 253_402_300_799
 
 # Storage.
 # Whole days (UTC) before today. Numbers stay in slots of five minutes and of an hour for as long as it says, in days to the
@@ -59,6 +66,8 @@ HOUR_RETENTION_DAYS: Final = 400
 HISTORY_RETENTION_DAYS: Final = 1_100
 SLOW_QUERY_RETENTION_DAYS: Final = 14
 MAX_RETENTION_DAYS: Final = 3_660
+# Single collections: as long as the longest period that is offered, and its first day.
+COLLECTION_RETENTION_DAYS: Final = 31
 PARTITIONS_AHEAD: Final = 4
 UPLOAD_MEMORY_DAYS: Final = 7
 

@@ -1,7 +1,7 @@
 """How long a collector was in which status: from the flips of it, in which every change is."""
 
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from typing import Final
 
@@ -18,16 +18,23 @@ class Flip:
     at: datetime
     status: Status
     cause: str
+    # What the agent complained of, and when it had last been heard, as far as either is known.
+    detail: str = ""
+    last_heartbeat: datetime | None = None
 
 
 @dataclass(frozen=True)
 class Stretch:
-    """A status from one moment to another. `cause` is that of the flip it began with."""
+    """A status from one moment to another. `cause`, `detail` and `last_heartbeat` are those of the flip it began with."""
 
     since: datetime
     until: datetime
     status: Status
     cause: str
+    detail: str = ""
+    last_heartbeat: datetime | None = None
+    # When the flip was, which may have been before the period that is looked at.
+    flipped_at: datetime | None = field(default=None, compare=False)
 
     @property
     def length(self) -> timedelta:
@@ -54,7 +61,7 @@ def stretches(flips: Iterable[Flip], *, since: datetime, until: datetime) -> lis
 def _add(found: list[Stretch], flip: Flip, end: datetime, since: datetime, until: datetime) -> None:
     begin, end = max(flip.at, since), min(end, until)
     if begin < end:
-        found.append(Stretch(begin, end, flip.status, flip.cause))
+        found.append(Stretch(begin, end, flip.status, flip.cause, flip.detail, flip.last_heartbeat, flip.at))
 
 
 def shares(parts: Sequence[Stretch]) -> dict[Status, float]:

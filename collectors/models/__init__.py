@@ -2,11 +2,12 @@
 
 from collectors.models.audit import AuditChain, AuditEntry
 from collectors.models.buckets import Bucket, Cost, DirtyDay, DirtyHour, Latency
+from collectors.models.collections import Collection
 from collectors.models.collector_tags import CollectorTag
 from collectors.models.collectors import Collector
 from collectors.models.commands import Command
 from collectors.models.completeness import Gap
-from collectors.models.control_plane import ControlPlane
+from collectors.models.control_plane import ControlPlane, Outage
 from collectors.models.databases import MonitoredDatabase
 from collectors.models.enrolments import Enrolment, EnrolmentToken
 from collectors.models.fingerprint_notes import FingerprintNote, FingerprintTag
@@ -34,6 +35,7 @@ __all__ = [
     "AuditChain",
     "AuditEntry",
     "Bucket",
+    "Collection",
     "Collector",
     "CollectorTag",
     "Command",
@@ -59,6 +61,7 @@ __all__ = [
     "Membership",
     "MonitoredDatabase",
     "Organization",
+    "Outage",
     "PersonalToken",
     "QueryRate",
     "ReceivedUpload",

@@ -34,3 +34,18 @@ class ControlPlane(models.Model):
 
     def __str__(self) -> str:
         return "control plane"
+
+
+class Outage(models.Model):
+    """A time in which no web process said that it accepts heartbeats: nobody can have been heard then."""
+
+    began_at = models.DateTimeField()
+    ended_at = models.DateTimeField()
+
+    class Meta:
+        db_table = "control_plane_outages"
+        ordering = ["-id"]
+        indexes = [models.Index(fields=["ended_at"], name="control_plane_outages_by_time")]
+
+    def __str__(self) -> str:
+        return f"{self.began_at} to {self.ended_at}"

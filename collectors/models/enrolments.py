@@ -21,6 +21,11 @@ class EnrolmentToken(models.Model):
     team = models.ForeignKey(Team, verbose_name=_("team"), on_delete=models.CASCADE, related_name="enrolment_tokens")
     name = models.CharField(_("name"), max_length=limits.MAX_NAME_CHARACTERS)
     type = models.CharField(_("type"), max_length=20, choices=[(engine.value, engine.value) for engine in Engine])
+    # Labels that the collectors it makes begin with; theirs alone from then on.
+    region = models.CharField(
+        _("region"), max_length=limits.MAX_LABEL_CHARACTERS, blank=True, db_default="", default=""
+    )
+    tags = models.JSONField(_("tags"), default=list, db_default=models.Value([], models.JSONField()))
     token_hash = models.CharField(max_length=64, unique=True)
     max_uses = models.PositiveIntegerField(_("hosts that may use it"))
     uses = models.PositiveIntegerField(_("uses"), default=0)

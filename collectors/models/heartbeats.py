@@ -53,6 +53,9 @@ class Heartbeat(models.Model):
     reported_queries = models.BigIntegerField(default=0)
     reported_errors = models.BigIntegerField(default=0)
     uptime_seconds = models.BigIntegerField(default=0)
+    # By how much the clock of the agent's host was ahead of the server's as the last heartbeat came, in seconds: less the
+    # time that its request took. None where it did not say.
+    clock_skew_seconds = models.FloatField(_("clock skew"), null=True)
     last_collection = models.DateTimeField(_("last collection"), null=True)
     last_error = models.TextField(_("last error"), blank=True)
     last_error_at = models.DateTimeField(null=True)

@@ -4,6 +4,7 @@ from django.db import models
 from django.db.models.functions import Now
 from django.utils.translation import gettext_lazy as _
 
+from collectors.domain import limits
 from collectors.domain.liveness import Status
 from collectors.models import labels
 from collectors.models.collectors import Collector
@@ -21,6 +22,12 @@ class StatusChange(models.Model):
     old_status = models.CharField(_("old status"), max_length=10, choices=_STATUSES, blank=True)
     new_status = models.CharField(_("new status"), max_length=10, choices=_STATUSES)
     cause = models.CharField(_("cause"), max_length=40, choices=labels.choices(labels.CAUSES))
+    # What the agent complained of, where an error was the cause.
+    detail = models.CharField(
+        _("detail"), max_length=limits.MAX_DETAIL_CHARACTERS, blank=True, db_default="", default=""
+    )
+    # When the collector had last been heard before this. None where it never was, and in rows from before this was kept.
+    last_heartbeat = models.DateTimeField(_("last heartbeat"), null=True)
     changed_at = models.DateTimeField(_("changed at"), db_default=Now())
 
     class Meta:

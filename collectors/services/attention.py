@@ -6,7 +6,7 @@ from datetime import datetime, timedelta
 from enum import StrEnum
 from typing import Any, Final
 
-from django.db.models import Exists, OuterRef, QuerySet
+from django.db.models import Exists, OuterRef, Q, QuerySet
 from django.db.models.functions import Substr
 
 from collectors.domain import limits
@@ -38,6 +38,7 @@ class Concern(StrEnum):
     GAPS = "gaps"
     COMMANDS = "commands"
     KEYS = "keys"
+    CLOCKS = "clocks"
 
 
 @dataclass(frozen=True)
@@ -82,6 +83,7 @@ def findings(watched: Watched, *, now: datetime, state: health.Detail) -> list[F
         _gaps(watched.gaps, now),
         _commands(watched.commands, now),
         _keys(watched.collectors, now),
+        _clocks(watched.heartbeats),
     ]
     return [finding for finding in found if finding.count]
 
@@ -130,6 +132,17 @@ def _late(heartbeats: QuerySet[Heartbeat], now: datetime) -> Finding:
         return Finding(Concern.LATE, 0)
     rows = heartbeats.filter(status=Status.ONLINE, last_heartbeat__lt=cutoff)
     return Finding(Concern.LATE, rows.count(), _examples(rows, "last_heartbeat", "address"))
+
+
+def _clocks(heartbeats: QuerySet[Heartbeat]) -> Finding:
+    """Hosts whose clocks are wrong. What was heard of those that are OFFLINE says nothing of now."""
+    far = Q(clock_skew_seconds__gt=limits.CLOCK_SKEW_SECONDS) | Q(clock_skew_seconds__lt=-limits.CLOCK_SKEW_SECONDS)
+    rows = heartbeats.filter(far).exclude(status=Status.OFFLINE)
+    newest = rows.order_by("-last_heartbeat", "pk").values_list(
+        "collector__name", "pk", "last_heartbeat", "clock_skew_seconds"
+    )
+    examples = [Example(name, pk, at, f"{skew:.3f}") for name, pk, at, skew in newest[:_EXAMPLES]]
+    return Finding(Concern.CLOCKS, rows.count(), examples)
 
 
 def _examples(rows: QuerySet[Heartbeat], since: str, detail: str = "") -> list[Example]:

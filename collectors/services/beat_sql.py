@@ -9,6 +9,7 @@ from dataclasses import dataclass
 from typing import Any, Final
 
 from django.db import connection
+from django.db.models import FloatField, Func, Value
 
 from collectors.domain import commands, limits, liveness
 from collectors.domain.heartbeats import Report
@@ -23,6 +24,7 @@ UPDATE collector_heartbeats SET
     errors_count = errors_count + {added_errors},
     reported_errors = CASE WHEN %(named)s AND reported_errors > %(errors)s THEN reported_errors ELSE %(errors)s END,
     uptime_seconds = COALESCE(%(uptime)s, uptime_seconds),
+    clock_skew_seconds = {clock_skew},
     config_version = COALESCE(%(config_version)s, config_version),
     last_collection = COALESCE({last_collection}, last_collection),
     last_error = CASE WHEN %(error)s = '' THEN last_error ELSE %(error)s END,
@@ -57,6 +59,7 @@ _DIALECTS: Final = {
         "now": "statement_timestamp()",
         "long_ago": f"statement_timestamp() - interval '{limits.KEY_USE_RECORDED_SECONDS} seconds'",
         "last_collection": "statement_timestamp() - CAST(%(collection_age)s AS double precision) * interval '1 second'",
+        "clock_skew": "CAST(%(clock)s AS double precision) - CAST(EXTRACT(EPOCH FROM statement_timestamp()) AS double precision)",
         "source": "CAST(%(source)s AS jsonb)",
         "spool": "CAST(%(spool)s AS jsonb)",
     },
@@ -64,10 +67,25 @@ _DIALECTS: Final = {
         "now": "strftime('%%Y-%%m-%%d %%H:%%M:%%f', 'now')",
         "long_ago": f"strftime('%%Y-%%m-%%d %%H:%%M:%%f', 'now', '-{limits.KEY_USE_RECORDED_SECONDS} seconds')",
         "last_collection": "strftime('%%Y-%%m-%%d %%H:%%M:%%f', 'now', '-' || %(collection_age)s || ' seconds')",
+        "clock_skew": "%(clock)s - (julianday('now') - 2440587.5) * 86400.0",
         "source": "%(source)s",
         "spool": "%(spool)s",
     },
 }
+
+
+class ClockSkew(Func):
+    """How many seconds a clock is ahead of the database's; nothing of a clock that is not known. As the statement has it."""
+
+    output_field = FloatField()
+
+    def __init__(self, seconds: float | None) -> None:
+        super().__init__(Value(seconds, output_field=FloatField()))
+
+    def as_sql(self, compiler: Any, connection: Any, **context: Any) -> Any:  # type: ignore[override]
+        """Take the database's own arithmetic."""
+        template = _DIALECTS[connection.vendor]["clock_skew"] % {"clock": "%(expressions)s"}
+        return super().as_sql(compiler, connection, template=template, **context)
 
 
 @dataclass(frozen=True)
@@ -126,6 +144,7 @@ def _parameters(collector_id: int, key_digest: str, report: Report) -> dict[str,
         "queries": report.queries_collected,
         "errors": report.errors_count,
         "uptime": report.uptime_seconds,
+        "clock": report.agent_clock_seconds,
         "config_version": report.config_version,
         "collection_age": report.last_collection_age_seconds,
         "error": report.error,

@@ -16,7 +16,7 @@ from collectors.domain.commands import CommandType
 from collectors.domain.liveness import Cause, Status
 from collectors.domain.sources import Engine
 from collectors.models import Collector, Command, Heartbeat, MonitoredDatabase, StatusChange, Team
-from collectors.services import audit, configs, labels
+from collectors.services import audit, collections, configs, labels
 from collectors.services.errors import Refused
 
 
@@ -267,4 +267,5 @@ def delete_collector(*, collector: Collector, actor: Actor) -> None:
         organization_id=collector.organization_id,
         before={"name": collector.name, "database_id": collector.database_id},
     )
+    collections.forget(collector=collector)
     collector.delete()

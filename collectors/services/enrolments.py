@@ -6,6 +6,7 @@ use of the token is counted. The second step is taken once, within a day of the 
 the collector's keys otherwise: what was revoked, only a key made by hand revives.
 """
 
+from collections.abc import Sequence
 from datetime import timedelta
 from typing import Final, NamedTuple
 
@@ -17,7 +18,7 @@ from collectors.domain import enrolment_tokens, limits
 from collectors.domain.actors import Actor
 from collectors.domain.sources import Engine
 from collectors.models import Collector, Enrolment, EnrolmentToken, Team
-from collectors.services import audit
+from collectors.services import audit, labels
 from collectors.services.collectors import create_collector
 from collectors.services.errors import Conflict, EnrolmentRefused
 
@@ -36,14 +37,30 @@ class Created(NamedTuple):
 
 
 @transaction.atomic
-def create_token(*, team: Team, name: str, engine: Engine, max_uses: int, lifetime: timedelta, actor: Actor) -> Created:
-    """Make a token for the team, good for `max_uses` hosts."""
+def create_token(
+    *,
+    team: Team,
+    name: str,
+    engine: Engine,
+    max_uses: int,
+    lifetime: timedelta,
+    actor: Actor,
+    region: str = "",
+    tags: Sequence[str] = (),
+) -> Created:
+    """Make a token for the team, good for `max_uses` hosts, whose collectors begin with these labels.
+
+    Raises `Refused`, which names the label at fault.
+    """
+    place, words = labels.written(region=region, tags=tags)
+    given = {name: value for name, value in (("region", place), ("tags", words)) if value}
     token = enrolment_tokens.generate_token()
     row = EnrolmentToken.objects.create(
         organization_id=team.organization_id,
         team=team,
         name=name,
         type=engine,
+        **given,
         token_hash=enrolment_tokens.digest_of(token),
         max_uses=max_uses,
         created_by_id=actor.user_id,
@@ -60,6 +77,7 @@ def create_token(*, team: Team, name: str, engine: Engine, max_uses: int, lifeti
             "type": engine,
             "max_uses": max_uses,
             "lifetime_seconds": int(lifetime.total_seconds()),
+            **given,
         },
     )
     row.refresh_from_db()
@@ -86,7 +104,14 @@ def enrol(*, token: str, request_id: str, name: str, address: str) -> Collector:
     used = EnrolmentToken.objects.filter(pk=row.pk, uses__lt=F("max_uses"), expires_at__gt=Now())
     if not used.update(uses=F("uses") + 1):
         raise EnrolmentRefused
-    collector = create_collector(team=row.team, name=name, engine=Engine(row.type), actor=_actor(row, address))
+    collector = create_collector(
+        team=row.team,
+        name=name,
+        engine=Engine(row.type),
+        actor=_actor(row, address),
+        region=row.region,
+        tags=row.tags,
+    )
     Collector.objects.filter(pk=collector.pk).update(first_key_until=Now() + _FIRST_KEY_AFTER_AT_MOST)
     Enrolment.objects.create(token=row, request_id=request_id, collector=collector)
     return collector

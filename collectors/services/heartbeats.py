@@ -122,7 +122,8 @@ def _record_change(*, collector_id: int, key_digest: str, report: Report) -> bea
         cause = Cause.HEARTBEAT_ERROR if new_status is Status.ERROR else Cause.HEARTBEAT
         if new_status is Status.STOPPED:
             cause = Cause.STOP_DONE
-        record_flip(heartbeat, old=old_status, new=new_status, cause=cause)
+        detail = report.error if new_status is Status.ERROR else ""
+        record_flip(heartbeat, old=old_status, new=new_status, cause=cause, detail=detail)
     return _written(
         collector,
         rotate_key=rotate_key,
@@ -141,14 +142,16 @@ def _written(collector: Collector, **members: Any) -> beat_sql.Written:
     )
 
 
-def record_flip(heartbeat: Heartbeat, *, old: Status, new: Status, cause: Cause) -> None:
-    """Write the status change of a flip. Called in the flip's transaction, by its winner."""
+def record_flip(heartbeat: Heartbeat, *, old: Status, new: Status, cause: Cause, detail: str = "") -> None:
+    """Write the status change of a flip. Called in the flip's transaction, by its winner, with the row as it was before."""
     StatusChange.objects.create(
         organization_id=heartbeat.organization_id,
         collector_id=heartbeat.pk,
         old_status=old,
         new_status=new,
         cause=cause,
+        detail=detail[: limits.MAX_DETAIL_CHARACTERS],
+        last_heartbeat=heartbeat.last_heartbeat,
     )
 
 
@@ -227,6 +230,7 @@ def _facts(report: Report) -> dict[str, Any]:
         "stopping": report.stopping,
         "instance": report.instance,
         "address": report.address,
+        "clock_skew_seconds": beat_sql.ClockSkew(report.agent_clock_seconds),
     }
     if report.version:
         facts["version"] = report.version

@@ -4,27 +4,46 @@ import logging
 import threading
 import time
 from collections.abc import Callable
-from datetime import timedelta
-from typing import Any
+from datetime import datetime, timedelta
+from typing import Any, Final
 
-from django.db import DatabaseError, close_old_connections
+from django.db import DatabaseError, close_old_connections, transaction
 from django.db.models import Case, F, Q, When
 from django.db.models.functions import Now
 
 from collectors.domain import limits
-from collectors.models import ControlPlane
+from collectors.models import ControlPlane, Outage
 
 _logger = logging.getLogger(__name__)
+_OUTAGES_READ: Final = 200
 
 
 def record_web() -> None:
     """Record that heartbeats are accepted now. After a gap, deadlines count from this moment.
 
-    One statement, so that any number of web processes may record at once: after an outage the first one moves
-    `accepting_since`, and the others see a fresh `web_seen_at`.
+    Any number of web processes may record at once: after an outage the first one moves `accepting_since`, and the others see a
+    fresh `web_seen_at`.
     """
-    stale = Q(web_seen_at=None) | Q(web_seen_at__lt=Now() - timedelta(seconds=limits.WEB_GAP_SECONDS))
+    gone = Q(web_seen_at__lt=Now() - timedelta(seconds=limits.WEB_GAP_SECONDS))
+    if ControlPlane.objects.filter(gone).exists():
+        _record_outage(gone)
+    stale = Q(web_seen_at=None) | gone
     _record(accepting_since=Case(When(stale, then=Now()), default=F("accepting_since")), web_seen_at=Now())
+
+
+@transaction.atomic
+def _record_outage(gone: Q) -> None:
+    """Write the outage that ends now, and its end with it, so that no other process writes it too."""
+    began_at = ControlPlane.objects.select_for_update().filter(gone).values_list("web_seen_at", flat=True).first()
+    if began_at is not None:
+        Outage.objects.create(began_at=began_at, ended_at=Now())
+        ControlPlane.objects.update(web_seen_at=Now(), accepting_since=Now())
+
+
+def outages(*, since: datetime, until: datetime) -> list[tuple[datetime, datetime]]:
+    """Return when in a period nobody could be heard, the newest so many, oldest first."""
+    rows = Outage.objects.filter(ended_at__gt=since, began_at__lt=until).order_by("-id")
+    return list(rows.values_list("began_at", "ended_at")[:_OUTAGES_READ])[::-1]
 
 
 def record_worker() -> None:

@@ -24,9 +24,14 @@ from collectors.services.errors import Refused
 
 @dataclass(frozen=True)
 class Applied:
-    """What became of a snapshot: `accepted` counts its rows once it is whole, zero while parts are missing or it is stale."""
+    """What became of a snapshot: `accepted` counts its rows once it is whole, zero while parts are missing or it is stale.
+
+    `calls` is what it added to the numbers; None of one that added nothing: its counters are the first of theirs.
+    """
 
     accepted: int = 0
+    is_whole: bool = False
+    calls: int | None = None
     stale: bool = False
     cursor: dict[str, Any] | None = None
     text_wanted: list[str] = field(default_factory=list)
@@ -49,9 +54,11 @@ def take_snapshot(*, collector: Collector, upload: SnapshotUpload, taken_at: dat
     if rows is None:
         return Applied(cursor=_cursor(latest))
     _check_whole(upload, rows)
-    _apply(database, upload, rows, latest, taken_at)
+    calls = _apply(database, upload, rows, latest, taken_at)
     return Applied(
         accepted=len(rows),
+        is_whole=True,
+        calls=calls,
         cursor=_cursor(_latest(database, upload.envelope.source)),
         text_wanted=_text_wanted(database, upload.envelope.source),
     )
@@ -87,7 +94,7 @@ def _apply(
     rows: list[SnapshotRow],
     latest: SnapshotBaseline | None,
     taken_at: datetime,
-) -> None:
+) -> int | None:
     source = upload.envelope.source
     own = SnapshotBaseline.objects.filter(database=database, source=source, generation=upload.generation).first()
     base = generations.base_of(
@@ -110,9 +117,9 @@ def _apply(
         current=current,
         begins_at=taken_at if base is Base.ITSELF else covered_from,
     )
-    overflow = 0
+    overflow, calls = 0, None
     if base is not Base.ITSELF:
-        overflow = _add(database, source, rows, previous.rows, ledger.middle(covered_from, taken_at))
+        overflow, calls = _add(database, source, rows, previous.rows, ledger.middle(covered_from, taken_at))
     _record_beginning(database, source, base, latest, taken_at)
     _record_losses(database, upload, base, previous, current, overflow, covered_from, taken_at)
     merged = {key: counters.merged(previous.rows.get(key), now) for key, now in current.items()}
@@ -121,6 +128,7 @@ def _apply(
         _begin_digest_totals(database, ledger.bucket_start(taken_at))
     if upload.audit is not None:
         ledger_audits.compare(baseline=baseline, live=merged, command_id=upload.audit)
+    return calls
 
 
 def _begin_digest_totals(database: MonitoredDatabase, start: datetime) -> None:
@@ -145,8 +153,8 @@ def _add(
     rows: list[SnapshotRow],
     previous: Mapping[str, Absolute],
     at: datetime,
-) -> int:
-    """Write what was added. Return the calls that the source could count only together."""
+) -> tuple[int, int]:
+    """Write what was added. Return the calls that the source could count only together, and all calls."""
     grown = dict(counters.deltas(previous, {row.key: row.absolute for row in rows}))
     facts = {
         row.key: ledger.StatementFacts(digest=row.digest, schema_name=row.database, user_name=row.user)
@@ -160,7 +168,7 @@ def _add(
     additions.write()
     completeness.record_expired(database=database, source=source, additions=additions, start=at)
     overflow = grown.get(OVERFLOW_KEY) if source is Source.PERFORMANCE_SCHEMA else None
-    return overflow.calls if overflow else 0
+    return overflow.calls if overflow else 0, sum(delta.calls for delta in grown.values())
 
 
 def _record_beginning(

@@ -12,7 +12,7 @@ from collectors.models import StatusChange
 
 # A collector that flips more often than this within a period is shown from where its newest flips begin.
 _MOST: Final = 5_000
-_FIELDS: Final = ("changed_at", "new_status", "cause")
+_FIELDS: Final = ("changed_at", "new_status", "cause", "detail", "last_heartbeat")
 
 
 def stretches(*, changes: QuerySet[StatusChange], since: datetime, until: datetime) -> list[Stretch]:
@@ -21,5 +21,5 @@ def stretches(*, changes: QuerySet[StatusChange], since: datetime, until: dateti
     newest = list(within[:_MOST])
     if len(newest) < _MOST:
         newest += changes.filter(changed_at__lt=since).order_by("-id").values_list(*_FIELDS)[:1]
-    flips = [Flip(at, Status(status), cause) for at, status, cause in reversed(newest)]
+    flips = [Flip(at, Status(status), *why) for at, status, *why in reversed(newest)]
     return uptime.stretches(flips, since=since, until=until)

@@ -34,6 +34,8 @@ class Table:
     member: str
     most: int = limits.MAX_RETENTION_DAYS
     marks: type[DirtyHour | DirtyDay] | None = None
+    # Whether rows hang on a database, and go with it.
+    of_database: bool = True
 
     @property
     def retention_days(self) -> int:
@@ -59,6 +61,7 @@ TABLES: Final = (
     Table("query_sketches", 7, *_BUCKETS),
     Table("query_sketch_hours", 28, *_HOURS),
     Table("query_sketch_days", 91, _HISTORY),
+    Table("collections", 7, _HISTORY, limits.COLLECTION_RETENTION_DAYS, of_database=False),
 )
 
 
@@ -76,7 +79,7 @@ def maintain() -> None:
 def forget_database(*, database_id: int) -> None:
     """Remove all rows of a database, in the transaction that removes the database itself."""
     with connection.cursor() as cursor:
-        for table in TABLES:
+        for table in (table for table in TABLES if table.of_database):
             cursor.execute(f"DELETE FROM {table.name} WHERE database_id = %s", [database_id])  # noqa: S608 - names are ours
 
 

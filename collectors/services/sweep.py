@@ -2,12 +2,14 @@
 
 import logging
 from dataclasses import dataclass
-from datetime import datetime, timedelta
+from datetime import UTC, datetime, timedelta
+from typing import Any
 
 from django.conf import settings
 from django.db import DatabaseError, connection, transaction
 from django.db.models import DateTimeField, ExpressionWrapper, F, Q
 from django.db.models.functions import Now
+from django.utils.dateparse import parse_datetime
 
 from collectors.domain import limits
 from collectors.domain.liveness import SWEPT, Cause, Status
@@ -109,9 +111,16 @@ def _flip(ids: list[int], status: Status, cutoff: datetime) -> int:
             old_status=status,
             new_status=Status.OFFLINE,
             cause=Cause.DEADLINE,
+            last_heartbeat=_as_moment(last_heartbeat),
         )
-        for collector_id, organization_id, _ in flipped
+        for collector_id, organization_id, last_heartbeat in flipped
     )
     for collector_id, _, last_heartbeat in flipped:
         _logger.warning("collector %d is OFFLINE, last heartbeat: %s", collector_id, last_heartbeat or "never")
     return len(flipped)
+
+
+def _as_moment(stored: Any) -> datetime | None:
+    """Return a moment that came without the ORM; SQLite's is text in UTC."""
+    moment = parse_datetime(stored) if isinstance(stored, str) else stored
+    return moment.replace(tzinfo=UTC) if moment is not None and moment.tzinfo is None else moment

@@ -123,7 +123,14 @@ class Census:
         self._take(models.MonitoredDatabase, lambda row: {database_places[row["id"]]})
         self._take(models.Collector, lambda row: {collector_places[row["id"]]})
         model: Any
-        for model in (models.Heartbeat, models.Command, models.StatusChange, models.CollectorTag, models.QueryRate):
+        for model in (
+            models.Heartbeat,
+            models.Command,
+            models.StatusChange,
+            models.CollectorTag,
+            models.QueryRate,
+            models.Collection,
+        ):
             self._take(model, lambda row: {through["collector_id"][row["collector_id"]]})
         for model in (models.Statement, models.SlowQuery, models.Gap):
             self._take(model, lambda row: {through["database_id"][row["database_id"]]})

@@ -16,6 +16,7 @@ from collectors.domain.sources import Engine
 from collectors.models import (
     AuditEntry,
     Bucket,
+    Collection,
     Collector,
     Command,
     EnrolmentToken,
@@ -112,6 +113,8 @@ class Builder:
                 team=team,
                 name=f"hosts {self.word()}",
                 type=Engine.MYSQL,
+                region=self.word(),
+                tags=[self.word()],
                 token_hash=self.word(),
                 max_uses=self.random.randrange(1, 9),
                 expires_at=self.now + timedelta(days=7),
@@ -171,6 +174,20 @@ class Builder:
             old_status="STARTING",
             new_status="ONLINE",
             cause="heartbeat",
+            detail=f"cannot {self.word()}",
+        )
+        Collection.objects.create(
+            organization_id=team.organization_id,
+            collector=collector,
+            source="slow_log",
+            started_at=self.now - timedelta(minutes=4),
+            received_at=self.now,
+            interval_minutes=5,
+            rows=self.random.randrange(9_999),
+            calls=self.random.randrange(9_999),
+            duplicates=0,
+            is_stale=False,
+            took_ms=self.random.randrange(999),
         )
         command = request_command(collector=collector, command=CommandType.COLLECT, actor=SOMEBODY)
         Command.objects.filter(pk=command.pk).update(result={"said": self.word()}, state="succeeded", ended_at=self.now)

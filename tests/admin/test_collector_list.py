@@ -13,7 +13,7 @@ from django.utils import timezone
 from collectors.domain import limits
 from collectors.domain.commands import CommandType
 from collectors.domain.sources import Engine
-from collectors.models import Collector, Command, ControlPlane, Heartbeat, Lease, QueryRate
+from collectors.models import Collector, Command, ControlPlane, EnrolmentToken, Heartbeat, Lease, QueryRate
 from collectors.services.collectors import change_collector, register_collector
 from collectors.services.commands import request_command
 from tests.admin.conftest import Visit
@@ -385,3 +385,20 @@ def test_labels_are_edited_on_the_page_of_a_collector(cast: Cast, visit: Visit) 
     assert (collector.region, [row.tag for row in collector.tags.all()]) == ("eu-1", ["billing", "gdpr", "prod"])
     assert b'value="billing, gdpr, prod"' in client.get(path).content
     assert b"A label is one word" in client.post(path, {**form, "region": "two words"}).content
+
+
+def test_labels_are_given_where_a_collector_or_a_token_for_many_is_made(cast: Cast, visit: Visit) -> None:
+    client = visit(cast.bob)
+    made = {"team": cast.shop.pk, "name": "new", "type": "mysql", "region": "EU-1", "tags": "Prod, billing"}
+    path = reverse("admin:collectors_collector_add")
+    assert b'data-dbpower-complete="tag"' in client.get(path).content
+    assert b"A label is one word" in client.post(path, {**made, "collection_interval_minutes": 5, "tags": "/"}).content
+    client.post(path, {**made, "collection_interval_minutes": 5})
+    collector = Collector.objects.get(name="new")
+    assert (collector.region, [row.tag for row in collector.tags.all()]) == ("eu-1", ["billing", "prod"])
+    path = reverse("admin:collectors_enrolmenttoken_add")
+    client.post(path, {**made, "max_uses": 2, "hours": 1})
+    token = EnrolmentToken.objects.get(name="new")
+    assert (token.region, token.tags) == ("eu-1", ["billing", "prod"])
+    shown = client.get(reverse("admin:collectors_enrolmenttoken_change", args=[token.pk])).content.decode()
+    assert "billing, prod" in shown

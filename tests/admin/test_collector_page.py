@@ -7,8 +7,9 @@ import pytest
 from django.urls import reverse
 from django.utils import timezone
 
-from collectors.models import Collector, Command, Heartbeat, StatusChange
-from collectors.services import key_failures
+from collectors.domain.sources import Source
+from collectors.models import Collector, Command, Heartbeat, Outage, StatusChange
+from collectors.services import collections, key_failures
 from tests.admin.conftest import Rows, Visit
 from tests.cast import Cast
 
@@ -20,7 +21,7 @@ def page(cast: Cast, visit: Visit, name: str = "change", query: str = "", collec
     return visit(cast.alice).get(address + query)
 
 
-def flip(cast: Cast, status: str, hours: float, collector: Collector | None = None) -> None:
+def flip(cast: Cast, status: str, hours: float, collector: Collector | None = None, **members: Any) -> None:
     collector = collector or cast.collector
     StatusChange.objects.create(
         organization_id=collector.organization_id,
@@ -28,6 +29,7 @@ def flip(cast: Cast, status: str, hours: float, collector: Collector | None = No
         new_status=status,
         cause="no heartbeat before the deadline" if status == "OFFLINE" else "heartbeat",
         changed_at=NOW() - timedelta(hours=hours),
+        **members,
     )
 
 
@@ -63,6 +65,79 @@ def test_why_it_is_offline_is_told_with_what_the_control_plane_saw(cast: Cast, v
     assert "Why is it offline?" in content
     for said in ("10.0.0.7", "disk full", "A wrong key was sent to this collector from 10.0.0.8."):
         assert said in content
+
+
+@pytest.mark.parametrize(
+    ("skew", "said", "found"),
+    [
+        (None, "not told", False),
+        (-0.4, "less than 1 s from the server", False),
+        (-29.0, "29 s behind the server", False),
+        (-192.5, "3 min 12 s behind the server", True),
+        (7200.0, "2 h ahead of the server", True),
+    ],
+)
+def test_the_clock_of_its_host_is_told_and_a_wrong_one_is_a_finding(
+    skew: float | None, said: str, found: bool, cast: Cast, visit: Visit
+) -> None:
+    for status in ("OFFLINE", "ONLINE"):
+        Heartbeat.objects.filter(pk=cast.collector.pk).update(
+            status=status, last_heartbeat=NOW(), clock_skew_seconds=skew
+        )
+        content = page(cast, visit).content.decode()
+        assert content.count(said) == 1 + found + (status == "OFFLINE")
+        assert ("timedatectl" in content) is found
+
+
+def test_when_it_was_heard_and_what_it_complained_of_is_told(cast: Cast, visit: Visit) -> None:
+    StatusChange.objects.all().delete()
+    flip(cast, "ONLINE", 30)
+    flip(cast, "ERROR", 8, detail="disk full")
+    flip(cast, "ONLINE", 7)
+    flip(cast, "OFFLINE", 6, last_heartbeat=NOW() - timedelta(hours=6, minutes=2))
+    flip(cast, "ONLINE", 3)
+    Outage.objects.create(began_at=NOW() - timedelta(hours=2), ended_at=NOW() - timedelta(hours=1))
+    Heartbeat.objects.filter(pk=cast.collector.pk).update(status="ONLINE", last_heartbeat=NOW())
+    response = page(cast, visit, query="?period=day")
+    lines = response.context["heard"]
+    assert [line["sound"] for line in lines] == ["heard", "outage", "heard", "silent", "heard", "errors", "heard"]
+    assert lines[3]["length"] == "3 h 2 min"
+    assert lines[5]["text"] == "heard, with an error: disk full"
+    assert "the longest" not in response.context["heard_summary"]
+    assert "heartbeat: disk full" in [cause for *_, cause in response.context["flips"]]
+
+
+def test_collections_are_listed_with_what_is_missing_between_them(cast: Cast, own: Rows, visit: Visit) -> None:
+    StatusChange.objects.all().delete()
+    flip(cast, "ONLINE", 30)
+    flip(cast, "OFFLINE", 1)
+    flip(cast, "ONLINE", 0.6)
+    for minutes, collector in (
+        (63, cast.collector),
+        (58, cast.collector),
+        (30, cast.collector),
+        (30, cast.foreign_collector),
+    ):
+        collections.record(
+            collector=collector,
+            source=Source.PERFORMANCE_SCHEMA,
+            read_at=NOW() - timedelta(minutes=minutes),
+            received_at=NOW() - timedelta(minutes=minutes - 1),
+            rows=1234,
+            calls=77,
+            duplicates=0,
+            is_stale=False,
+            took_ms=9,
+        )
+    lines = page(cast, visit, query="?period=day").context["collections"]
+    assert [line.get("hole", line.get("calls")) for line in lines] == [
+        "no collection for 30 min",
+        "77",
+        "no collection for 28 min (OFFLINE)",
+        "77",
+        "77",
+    ]
+    assert (lines[1]["rows"], lines[1]["late"], lines[1]["took"]) == ("1,234", "1 min", "9 ms")
 
 
 def test_of_one_that_is_online_nothing_is_asked(cast: Cast, visit: Visit) -> None:

@@ -1,5 +1,6 @@
 """What agents call: keys, heartbeats, results, uploads."""
 
+import time
 from datetime import datetime, timedelta
 from typing import Any
 
@@ -69,6 +70,7 @@ def test_what_an_agent_reports_is_what_people_see(cast: Cast) -> None:
                 "queries_collected": 12,
                 "errors_count": 2,
                 "uptime_seconds": 33,
+                "agent_clock_seconds": time.time() - 192,
                 "last_collection_age_seconds": 60,
                 "source": {"name": "slow_log", "readable": False, "code": "grant", "detail": "d", "remedy": "GRANT"},
                 "spool": {"files": 1, "bytes": 2, "dropped_files": 3},
@@ -80,6 +82,7 @@ def test_what_an_agent_reports_is_what_people_see(cast: Cast) -> None:
     shown = {"queries_collected": 12, "errors_count": 2, "uptime_seconds": 33, "last_error": "cannot read"}
     assert {name: seen[name] for name in shown} == shown
     assert (seen["status"], seen["is_online"], seen["agent_version"]) == ("ERROR", True, "0.1.0")
+    assert seen["clock_skew_seconds"] == pytest.approx(-192, abs=2)
     assert (seen["source"]["remedy"], seen["spool"]["dropped_files"]) == ("GRANT", 3)
     ago = timezone.now() - datetime.fromisoformat(seen["last_collection"])
     assert timedelta(seconds=58) < ago < timedelta(seconds=70)

@@ -10,7 +10,7 @@ from django.utils import timezone
 
 from collectors.models import Collector, ControlPlane, Heartbeat
 from dbpower_agent.database_config import TEXT_MEMBERS
-from tests.api.callers import content_of, signed_in, with_key
+from tests.api.callers import Caller, content_of, signed_in, with_key
 from tests.cast import Cast
 
 pytestmark = pytest.mark.django_db
@@ -193,6 +193,20 @@ def test_labels_are_registered_changed_shown_and_filtered(cast: Cast) -> None:
     assert content_of(bob.patch(f"collectors/{cast.collector.pk}", {"name": "x"}))["tags"] == ["prod"]
     emptied = content_of(bob.patch(f"collectors/{cast.collector.pk}", {"region": "", "tags": []}))
     assert (emptied["region"], emptied["tags"]) == ("", [])
+
+
+def test_a_token_gives_its_labels_to_the_hosts_that_enrol_with_it(cast: Cast) -> None:
+    bob = signed_in(cast.bob)
+    body = {"name": "rack 7", "team_id": cast.shop.pk, "type": "mysql", "max_uses": 1}
+    made = content_of(bob.post("enrolment-tokens", {**body, "region": "EU-1", "tags": ["Prod", "billing"]}))
+    assert (made["region"], made["tags"]) == ("eu-1", ["billing", "prod"])
+    host = {"token": made["token"], "request_id": "0" * 32, "name": "db7"}
+    enrolled = content_of(Caller().post("enrolments", host))["collector_id"]
+    found = content_of(bob.get("collectors?tag=billing&region=eu-1"))["collectors"]
+    assert [row["id"] for row in found] == [enrolled]
+    assert content_of(bob.post("enrolment-tokens", body))["tags"] == []
+    refused = bob.post("enrolment-tokens", {**body, "tags": ["two words"]})
+    assert (refused.status_code, set(content_of(refused)["errors"])) == (400, {"tags"})
 
 
 def test_another_tenants_labels_are_found_by_nobody_else(cast: Cast) -> None:

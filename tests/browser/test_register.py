@@ -128,6 +128,7 @@ def test_the_first_data_of_a_real_agent_appears_without_a_reload(
         expect(page.locator("#arrival")).to_contain_text("The agent was heard", timeout=20_000)
         expect(page.locator("#arrival time").first).to_be_visible()
         expect(page.locator("#arrival")).to_contain_text("Numbers of orders are here.", timeout=30_000)
+        expect(page.locator("#wizard-steps .dbpower-step-done")).to_have_count(5)
     assert page.evaluate("window.notReloaded")
     shoot(page, "register-5-arrived")
     page.get_by_role("link", name="See what costs most").click()

@@ -1,6 +1,7 @@
 """The agent's side of the contract: it sends and understands exactly the shapes of the golden files."""
 
 import json
+import time
 from collections.abc import Iterator
 from datetime import UTC, datetime
 from pathlib import Path
@@ -96,6 +97,19 @@ def test_a_heartbeat_has_the_golden_shape() -> None:
     state.set_source(SourceStatus(**wanted["stats"]["source"]))
     state.failed("source", wanted["error"])
     assert shape(state.heartbeat_body()) == shape(wanted)
+
+
+def test_a_heartbeat_tells_what_the_hosts_clock_shows_and_nothing_else_goes_by_it(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    state = make_state()
+    state.collected(1)
+    right, true = state.heartbeat_body()["stats"], time.time
+    monkeypatch.setattr(time, "time", lambda: true() - 192)
+    wrong = state.heartbeat_body()["stats"]
+    assert wrong.pop("agent_clock_seconds") - right.pop("agent_clock_seconds") == pytest.approx(-192, abs=1)
+    assert wrong["last_collection_age_seconds"] - right["last_collection_age_seconds"] == pytest.approx(0, abs=1)
+    assert wrong["uptime_seconds"] in {right["uptime_seconds"], right["uptime_seconds"] + 1}
 
 
 def test_a_heartbeat_about_two_sources_has_the_golden_shape() -> None:

@@ -2,6 +2,7 @@
 
 import gzip
 import json
+import time
 from pathlib import Path
 from typing import Any
 
@@ -59,6 +60,7 @@ def test_everything_a_heartbeat_says_is_kept(cast: Cast, client: Client) -> None
     assert (kept.instance, kept.version, kept.config_version) == (stats["instance"], stats["version"], 3)
     assert (kept.source, kept.spool) == (stats["source"], stats["spool"])
     assert kept.last_error == request["error"]
+    assert kept.clock_skew_seconds == pytest.approx(stats["agent_clock_seconds"] - time.time(), abs=5)
     assert kept.last_collection is not None
 
 

@@ -8,6 +8,7 @@ from pathlib import Path
 
 import pytest
 
+from tests.agent.agents import eventually
 from tests.faults.conftest import WorldOf, make_world
 from tests.faults.load import Load, load_of
 from tests.faults.world import World
@@ -95,6 +96,8 @@ def test_the_clock_of_the_agent(either: PostgreSQL | MariaDB, world_of: WorldOf,
     world.watch()
     clock.end()
     step_under_load(world, load, clock)
+    # The clock is two hours ahead now, which the control plane tells.
+    eventually(lambda: abs(world.shown()["clock_skew_seconds"] - 2 * HOUR.total_seconds()) < 10, seconds=60)
 
 
 def test_the_clock_of_the_control_plane(either: PostgreSQL | MariaDB, tmp_path: Path, clock: Clock) -> None:

@@ -96,13 +96,17 @@ def test_everything_else_that_is_wrong_is_told_as_long_as_it_lasts(cast: Cast, n
         ("heartbeat", {"duplicate_seen_at": now - timedelta(minutes=5)}, Concern.DUPLICATE),
         ("heartbeat", {"last_heartbeat": None, "starting_since": now - timedelta(hours=1)}, Concern.NEVER_HEARD),
         ("heartbeat", {"last_heartbeat": now - timedelta(seconds=90)}, Concern.LATE),
+        ("heartbeat", {"clock_skew_seconds": -192.0}, Concern.CLOCKS),
+        ("heartbeat", {"clock_skew_seconds": 31.0}, Concern.CLOCKS),
+        ("heartbeat", {"clock_skew_seconds": 29.0}, Concern.CLOCKS),
         ("heartbeat", {"duplicate_seen_at": long_ago}, Concern.DUPLICATE),
     ]
+    usual = {"duplicate_seen_at": None, "last_heartbeat": now, "starting_since": now, "clock_skew_seconds": None}
     seen = []
     for _, values, concern in told:
-        heartbeats.update(**{"duplicate_seen_at": None, "last_heartbeat": now, "starting_since": now, **values})
+        heartbeats.update(**{**usual, **values})
         seen.append([found.concern for found in findings(now)] == [concern])
-    assert seen == [True, True, True, False]
+    assert seen == [True, True, True, True, True, False, False]
 
 
 @pytest.mark.parametrize(

@@ -10,9 +10,9 @@ from collectors.domain import keys, limits
 from collectors.domain.enrolment_tokens import digest_of
 from collectors.models import AuditEntry, Collector, EnrolmentToken, Heartbeat
 from collectors.services import collector_keys, heartbeats
-from collectors.services.collectors import delete_collector, rotate_key
+from collectors.services.collectors import change_collector, delete_collector, rotate_key
 from collectors.services.enrolments import Created, enrol, revoke_token, take_first_key
-from collectors.services.errors import Conflict, EnrolmentRefused, KeyRefused
+from collectors.services.errors import Conflict, EnrolmentRefused, KeyRefused, Refused
 from tests.cast import SOMEBODY, Cast, enrolment_token
 from tests.threads import at_once
 
@@ -42,6 +42,19 @@ def test_a_host_gets_a_collector_of_the_tokens_team_and_type_whose_key_it_makes_
     assert heartbeats.authenticate(collector_id=collector.pk, key_digest=keys.digest_of(key)) == collector
     entry = AuditEntry.objects.get(action="collector.register", object_id=collector.pk)
     assert (entry.actor, entry.address) == ("enrolment token hosts of Shop", "192.0.2.7")
+
+
+def test_the_collectors_of_a_token_begin_with_its_labels_and_keep_their_own(cast: Cast) -> None:
+    created = enrolment_token(cast.shop, region="EU-1", tags=["Prod", "billing", "prod"])
+    first = host(created, 1)
+    assert (first.region, [row.tag for row in first.tags.all()]) == ("eu-1", ["billing", "prod"])
+    change_collector(collector=first, actor=SOMEBODY, region="", tags=["mine"])
+    assert (host(created, 2).region, host(created, 1).region) == ("eu-1", "")
+    made = AuditEntry.objects.get(action="enrolment_token.create").after
+    assert (made["region"], made["tags"]) == ("eu-1", ["billing", "prod"])
+    with pytest.raises(Refused) as refused:
+        enrolment_token(cast.shop, tags=["two words"])
+    assert set(refused.value.errors) == {"tags"}
 
 
 def test_each_step_can_be_repeated_and_counts_once(cast: Cast) -> None:

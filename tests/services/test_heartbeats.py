@@ -69,6 +69,7 @@ REPORTS: list[dict[str, Any]] = [
     {"queries_collected": 100, "errors_count": 5},
     {"queries_collected": 90, "errors_count": 1},
     {"queries_collected": None},
+    {"agent_clock_seconds": 1_000_000.5},
     {"uptime_seconds": 77, "config_version": 3, "last_collection_age_seconds": 0.25},
     {"error": "cannot connect"},
     {"auto_collect": None},
@@ -88,7 +89,7 @@ BEFORE: list[dict[str, Any]] = [
 
 
 def outcome(collector: Collector) -> tuple[dict[str, Any], list[tuple[str, str, str]]]:
-    """Return all that a heartbeat leaves behind; times as seconds ago, in tens."""
+    """Return all that a heartbeat leaves behind; times as seconds ago, in tens, and the agent's clock as what it showed."""
     kept = model_to_dict(Heartbeat.objects.get(pk=collector.pk), exclude=["collector", "organization_id", "epoch"])
     now = timezone.now()
     # Keys differ; each is to be the one that is noted.
@@ -96,6 +97,8 @@ def outcome(collector: Collector) -> tuple[dict[str, Any], list[tuple[str, str, 
     for name, value in kept.items():
         if isinstance(value, datetime):
             kept[name] = round((now - value).total_seconds() / 10)
+    if kept["clock_skew_seconds"] is not None:
+        kept["clock_skew_seconds"] = round((kept["clock_skew_seconds"] + now.timestamp()) / 10)
     changes = StatusChange.objects.filter(collector=collector).order_by("pk")
     return kept, list(changes.values_list("old_status", "new_status", "cause"))
 
@@ -172,6 +175,17 @@ def test_an_error_makes_the_status_error_and_stays_to_be_read(cast: Cast) -> Non
     assert (row(cast).status, row(cast).last_error) == (Status.ERROR, "cannot connect")
     beat(cast)
     assert (row(cast).status, row(cast).last_error) == (Status.ONLINE, "cannot connect")
+
+
+def test_a_flip_keeps_what_the_agent_complained_of_and_when_it_was_heard_before(cast: Cast) -> None:
+    beat(cast)
+    heard = row(cast).last_heartbeat
+    beat(cast, replace(PLAIN, error="disk full " * 100))
+    beat(cast)
+    first, failed, well = StatusChange.objects.filter(collector=cast.collector).order_by("pk")[1:]
+    assert (first.last_heartbeat, first.detail) == (None, "")
+    assert (failed.last_heartbeat, failed.detail) == (heard, ("disk full " * 100)[:500])
+    assert (well.detail, well.last_heartbeat is not None) == ("", True)
 
 
 def test_a_stopped_collector_stays_stopped_through_restarts_of_its_agent(cast: Cast) -> None:
@@ -292,6 +306,27 @@ def test_first_heartbeats_at_once_write_one_status_change(cast: Cast) -> None:
     assert not [result for result in results if isinstance(result, Exception)]
     changes = StatusChange.objects.filter(collector=cast.collector, new_status=Status.ONLINE)
     assert changes.count() == 1
+
+
+@pytest.mark.parametrize("path", ["fast", "slow"])
+@pytest.mark.parametrize("away", [0.0, -192.0, 7200.0, -1.7e9])
+def test_how_far_an_agents_clock_is_from_the_servers_is_kept_and_decides_nothing(
+    cast: Cast, path: str, away: float, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    beat(cast)
+    if path == "slow":
+        slow(monkeypatch)
+    now = timezone.now()
+    beat(cast, replace(PLAIN, agent_clock_seconds=now.timestamp() + away, last_collection_age_seconds=0))
+    kept = row(cast)
+    assert kept.clock_skew_seconds == pytest.approx(away, abs=1)
+    assert kept.clock_skew_seconds is not None
+    assert kept.clock_skew_seconds <= away + 0.01, "the way of the request makes a clock look slower, never faster"
+    for at in (kept.last_heartbeat, kept.last_collection):
+        assert at is not None
+        assert abs(at - now) < timedelta(seconds=5)
+    beat(cast)
+    assert row(cast).clock_skew_seconds is None, "one that does not say leaves no old truth"
 
 
 @pytest.mark.skipif(connection.vendor != "postgresql", reason="HOT updates are PostgreSQL's")

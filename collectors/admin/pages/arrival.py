@@ -15,6 +15,7 @@ from django.utils.translation import gettext as _
 from collectors.access import may
 from collectors.admin import signed_in
 from collectors.admin.display import ago, duration
+from collectors.admin.pages.wizard import AGENT_STEP, wizard
 from collectors.domain.roles import Permission
 from collectors.models import Collector
 from collectors.services import arrivals
@@ -43,7 +44,8 @@ def arrival_page(model_admin: Any, request: HttpRequest, object_id: str) -> Http
     collector = model_admin.get_object(request, object_id)
     if collector is None:
         raise Http404
-    context = {**context_of(collector), "may_command": may(principal, Permission.COLLECTOR_COMMAND, collector)}
+    allowed = may(principal, Permission.COLLECTOR_COMMAND, collector)
+    context = {**context_of(collector), "may_command": allowed, "is_part": True}
     return render(request, "admin/dbpower/arrival.html", context)
 
 
@@ -55,9 +57,17 @@ def context_of(collector: Collector) -> dict[str, Any]:
         "arriving": collector,
         "steps": [_heard(arrival, now), _readable(arrival), _collected(arrival), _numbers(arrival, collector)],
         "is_complete": arrival.is_complete,
+        "wizard": wizard(_step_of(arrival)),
         "waits_for_collection": arrival.heard_at is not None and not arrival.has_numbers,
         "queries_address": f"{reverse('admin:queries')}?period=hour&database={collector.database_id}",
     }
+
+
+def _step_of(arrival: Arrival) -> int:
+    """Return the number of the wizard's step that a new collector has come to; one more than there are once all is done."""
+    if arrival.is_complete:
+        return AGENT_STEP + 2
+    return AGENT_STEP if arrival.heard_at is None else AGENT_STEP + 1
 
 
 def _heard(arrival: Arrival, now: datetime) -> Step:

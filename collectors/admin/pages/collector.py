@@ -18,6 +18,7 @@ from collectors.admin.display import (
     STATE_COLOURS,
     STATUS_COLOURS,
     ago,
+    clock_skew,
     duration,
     freshness,
     number,
@@ -112,6 +113,7 @@ def _facts(collector: Collector, now: datetime) -> list[tuple[str, Any]]:
         (_("Queries collected"), number(heartbeat.queries_collected)),
         (_("Errors"), number(heartbeat.errors_count)),
         (_("Agent"), _agent(collector)),
+        (_("Clock of its host"), clock_skew(heartbeat.clock_skew_seconds)),
         (_("Key"), _key(collector, now)),
         (_("Key last used"), _used(collector, collector.api_key_hash, now)),
         (_("Previous key"), _previous_key(collector, now)),
@@ -199,6 +201,19 @@ def _trouble(collector: Collector) -> list[dict[str, Any]]:
                 )
                 % {"newer": _from(collector.heartbeat.address), "older": _from(collector.heartbeat.duplicate_address)},
                 "when": ago(noticed),
+            }
+        )
+    skew = collector.heartbeat.clock_skew_seconds
+    if skew is not None and abs(skew) > limits.CLOCK_SKEW_SECONDS:
+        found.append(
+            {
+                "title": _("The clock of its host is %(skew)s") % {"skew": clock_skew(skew)},
+                "text": _(
+                    "Nothing is counted or decided by it, but its own log tells other times than this page, and certificates and "
+                    "codes may be refused there. It was compared when the last heartbeat came, so the way of that request is in it."
+                ),
+                "remedy": "timedatectl set-ntp true",
+                "when": ago(collector.heartbeat.last_heartbeat),
             }
         )
     if collector.heartbeat.last_error:

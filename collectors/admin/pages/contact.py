@@ -9,7 +9,7 @@ from django.utils.html import format_html
 from django.utils.translation import gettext as _
 
 from collectors.access import Principal, visible_to
-from collectors.admin.display import ago, duration
+from collectors.admin.display import ago, clock_skew, duration
 from collectors.domain.liveness import Status
 from collectors.models import Collector, Command, ControlPlane, StatusChange
 from collectors.services import arrivals
@@ -35,6 +35,8 @@ def _known(collector: Collector, principal: Principal, now: datetime) -> list[tu
         (_("From"), heartbeat.address or "-"),
         (_("Deadline"), _("%(time)s after the last heartbeat") % {"time": duration(_deadline())}),
     ]
+    if heartbeat.last_heartbeat is not None:
+        facts.append((_("Clock of its host then"), clock_skew(heartbeat.clock_skew_seconds)))
     if flip is not None:
         facts.append((_("Noticed"), format_html("{}: {}", ago(flip.changed_at, now=now), flip.get_cause_display())))
     if heartbeat.last_error:

@@ -8,7 +8,6 @@ from django.shortcuts import render
 from django.utils.translation import gettext as _
 
 from collectors.admin.pages.arrival import context_of
-from collectors.admin.pages.wizard import wizard
 from collectors.services import configs
 from collectors.services.collectors import Registered
 
@@ -36,7 +35,6 @@ def registered_page(model_admin: Any, request: HttpRequest, registered: Register
         "config": json.dumps(config, indent=2),
         "is_local_secret": "db_secrets" in config,
         "ways": _ways(collector.type),
-        "wizard": wizard(3),
         "may_command": True,
         **context_of(collector),
     }

@@ -18,6 +18,7 @@ from collectors.access import Principal, permitted
 from collectors.admin import refusals, signed_in
 from collectors.admin.connections import CONNECTION_FIELDS, ConnectionForm
 from collectors.admin.forms import show_refusal
+from collectors.admin.labels import RegionField, TagsField
 from collectors.admin.pages.grants import grants_context
 from collectors.admin.pages.keys import registered_page
 from collectors.admin.pages.wizard import wizard
@@ -97,6 +98,8 @@ class RegisterForm(ConnectionForm):
             "Choose one that is watched already to add a second collector to it. It must be of the same team and type."
         ),
     )
+    region = RegionField()
+    tags = TagsField()
     collection_interval_minutes = forms.IntegerField(
         label=_("Collection interval (minutes)"),
         min_value=1,
@@ -119,7 +122,7 @@ class RegisterForm(ConnectionForm):
         """Return the fields in the steps in which they are shown."""
         more = [self[name] for name in _SELDOM]
         return [
-            Section(0, gettext("Team and name"), "", [self["team"], self["name"]]),
+            Section(0, gettext("Team and name"), "", [self[name] for name in ("team", "name", "region", "tags")]),
             Section(
                 1,
                 gettext("The database, and how the agent reaches it"),
@@ -163,5 +166,7 @@ def _register(request: HttpRequest, form: RegisterForm) -> Registered:
         config=form.config(),
         database=chosen["database"],
         collection_interval_minutes=chosen["collection_interval_minutes"],
+        region=chosen["region"],
+        tags=chosen["tags"],
         actor=signed_in.actor(request),
     )

@@ -11,6 +11,8 @@ from django.utils.translation import gettext as _
 from collectors.access import Principal, visible_to
 from collectors.admin import charts, time_range
 from collectors.admin.display import Unit, duration, in_unit, number
+from collectors.admin.pages.collections import collections_context
+from collectors.admin.pages.hearing import hearing_context
 from collectors.domain import time_ranges, uptime
 from collectors.domain.liveness import Status
 from collectors.domain.time_ranges import TimeRange
@@ -61,6 +63,8 @@ def uptime_context(request: HttpRequest, collector: Collector, principal: Princi
         ],
         "flips": [_flip(part) for part in reversed(parts[-_FLIPS_SHOWN:])],
         "flips_left_out": number(len(parts) - _FLIPS_SHOWN) if len(parts) > _FLIPS_SHOWN else "",
+        **hearing_context(collector, parts, shown, now),
+        **collections_context(collector, principal, parts, shown, now),
         **_numbers(collector, principal, shown, parts),
     }
 
@@ -83,7 +87,8 @@ def _bar(part: Stretch, shown: TimeRange) -> Bar:
 
 
 def _flip(part: Stretch) -> tuple[datetime, str, str, str]:
-    return part.since, part.status.value, duration(part.length), labels.label_of(labels.CAUSES, part.cause)
+    cause = labels.label_of(labels.CAUSES, part.cause)
+    return part.since, part.status.value, duration(part.length), f"{cause}: {part.detail}" if part.detail else cause
 
 
 def _numbers(collector: Collector, principal: Principal, shown: TimeRange, parts: list[Stretch]) -> dict[str, Any]:

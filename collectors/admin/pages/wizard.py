@@ -1,8 +1,12 @@
 """The steps of registering a collector, as they stand above each page of it."""
 
 from dataclasses import dataclass
+from typing import Final
 
 from django.utils.translation import gettext as _
+
+# The step in which the key is shown and the agent is waited for.
+AGENT_STEP: Final = 3
 
 
 @dataclass(frozen=True)

@@ -66,6 +66,13 @@ class StatsSerializer(serializers.Serializer[Any]):
     queries_collected = serializers.IntegerField(**_COUNT)
     errors_count = serializers.IntegerField(**_COUNT)
     uptime_seconds = serializers.IntegerField(**_COUNT)
+    agent_clock_seconds = FiniteField(
+        min_value=0,
+        max_value=limits.MAX_CLOCK_SECONDS,
+        required=False,
+        allow_null=True,
+        help_text="What the host's wall clock shows, in seconds since 1970 (UTC). It is shown to people and decides nothing.",
+    )
     instance = serializers.RegexField(r"\A[0-9a-fA-F]{32}\Z", required=False, allow_null=True)
     version = serializers.CharField(max_length=32, required=False, allow_blank=True, allow_null=True)
     auto_collect = serializers.BooleanField(required=False, allow_null=True)
@@ -152,6 +159,7 @@ def _report(request: Request) -> Report:
         queries_collected=stats.get("queries_collected"),
         errors_count=stats.get("errors_count"),
         uptime_seconds=stats.get("uptime_seconds"),
+        agent_clock_seconds=stats.get("agent_clock_seconds"),
         auto_collect=stats.get("auto_collect"),
         config_version=stats.get("config_version"),
         last_collection_age_seconds=stats.get("last_collection_age_seconds"),

@@ -12,9 +12,10 @@ from rest_framework.response import Response
 
 from collectors.api.base import ScopedRelatedField, TenantSerializer, TenantViewSet
 from collectors.api.filters import TenantFilterSet
+from collectors.api.labels import RegionField, TagsField
 from collectors.api.people.commands import CommandSerializer
 from collectors.api.people.keys import KeysSerializer, RotationAskedSerializer, RotationSerializer
-from collectors.domain import connections, labels, limits
+from collectors.domain import connections, limits
 from collectors.domain.commands import CommandType
 from collectors.domain.leases import HaRole
 from collectors.domain.liveness import Status
@@ -59,31 +60,6 @@ class ConfigSerializer(TenantSerializer):
     tls = TlsSerializer(required=False, allow_null=True)
 
 
-class RegionField(serializers.CharField):
-    """A region, as labels are written."""
-
-    def to_internal_value(self, data: Any) -> Any:
-        """Return the label. Raises `ValidationError`."""
-        return _label(labels.region, super().to_internal_value(data))
-
-
-class TagsField(serializers.ListField):
-    """The tags of a collector: at most 20, each once, in order."""
-
-    child = serializers.CharField()
-
-    def to_internal_value(self, data: Any) -> Any:
-        """Return the labels. Raises `ValidationError`."""
-        return _label(labels.tags, super().to_internal_value(data))
-
-
-def _label(rule: Any, value: Any) -> Any:
-    try:
-        return rule(value)
-    except labels.BadLabel as error:
-        raise serializers.ValidationError(str(error), code="invalid") from error
-
-
 class CollectorSerializer(serializers.Serializer[Collector]):
     """A collector, what is wanted of it, and what it last reported."""
 
@@ -113,6 +89,10 @@ class CollectorSerializer(serializers.Serializer[Collector]):
     last_error_at = serializers.DateTimeField(source="heartbeat.last_error_at", allow_null=True)
     last_heartbeat = serializers.DateTimeField(source="heartbeat.last_heartbeat", allow_null=True)
     last_collection = serializers.DateTimeField(source="heartbeat.last_collection", allow_null=True)
+    clock_skew_seconds = serializers.SerializerMethodField(
+        help_text="By how much the clock of the agent's host was ahead of the server's at the last heartbeat, less the time that "
+        "the request took; below zero where it was behind, null where the agent did not say. It decides nothing.",
+    )
     agent_version = serializers.CharField(source="heartbeat.version")
     source = serializers.JSONField(source="heartbeat.source", allow_null=True)  # type: ignore[assignment]
     spool = serializers.JSONField(source="heartbeat.spool", allow_null=True)
@@ -121,6 +101,11 @@ class CollectorSerializer(serializers.Serializer[Collector]):
     def get_tags(self, collector: Collector) -> list[str]:
         """Return the tags in order."""
         return [row.tag for row in collector.tags.all()]
+
+    def get_clock_skew_seconds(self, collector: Collector) -> float | None:
+        """Return the skew to a thousandth of a second."""
+        skew = collector.heartbeat.clock_skew_seconds
+        return None if skew is None else round(skew, 3)
 
     def get_is_online(self, collector: Collector) -> bool:
         """Tell whether the collector was heard from within its deadline, whatever its status."""

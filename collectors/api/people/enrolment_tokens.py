@@ -8,6 +8,7 @@ from rest_framework.request import Request
 from rest_framework.response import Response
 
 from collectors.api.base import ScopedRelatedField, TenantSerializer, TenantViewSet
+from collectors.api.labels import RegionField, TagsField
 from collectors.domain import limits
 from collectors.domain.roles import Permission
 from collectors.domain.sources import Engine
@@ -23,6 +24,13 @@ class EnrolmentTokenSerializer(TenantSerializer):
     organization_id = serializers.IntegerField(read_only=True)
     team_id = ScopedRelatedField(queryset=Team.objects.all(), source="team")
     type = serializers.ChoiceField(choices=[engine.value for engine in Engine])
+    region = RegionField(
+        max_length=limits.MAX_LABEL_CHARACTERS,
+        required=False,
+        allow_blank=True,
+        help_text="The region that the collectors made with the token begin with.",
+    )
+    tags = TagsField(required=False, help_text="The tags that the collectors made with the token begin with.")
     max_uses = serializers.IntegerField(min_value=1, max_value=limits.MAX_ENROLMENTS)
     uses = serializers.IntegerField(read_only=True)
     created_at = serializers.DateTimeField(read_only=True)
@@ -72,6 +80,8 @@ class EnrolmentTokenViewSet(TenantViewSet[EnrolmentToken]):
             engine=Engine(body["type"]),
             max_uses=body["max_uses"],
             lifetime=timedelta(hours=body["expires_in_hours"]),
+            region=body.get("region", ""),
+            tags=body.get("tags", ()),
             actor=self.actor,
         )
         content = {**self.get_serializer(created.row).data, "token": created.token}

@@ -15,6 +15,11 @@ class StatusChangeSerializer(serializers.Serializer[StatusChange]):
     old_status = serializers.CharField()
     new_status = serializers.CharField()
     cause = serializers.CharField()
+    detail = serializers.CharField(help_text="What the agent complained of, where an error was the cause.")
+    last_heartbeat = serializers.DateTimeField(
+        allow_null=True,
+        help_text="When the collector had last been heard before; null where it never was, or where that was not kept.",
+    )
     changed_at = serializers.DateTimeField()
 
 
