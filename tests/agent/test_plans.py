@@ -93,7 +93,7 @@ def test_a_plan_comes_with_its_costs_and_without_any_literal(shop: Shop) -> None
     shop.as_app("SELECT total FROM live WHERE id = %s AND state LIKE 'x%%' ORDER BY total + 42", [7])
     plan = shop.plan("SELECT total FROM live%")
     assert CANARY not in json.dumps(plan)
-    assert (plan["database"], plan["role"], plan["omitted"]) == (shop.database, shop.role, 0)
+    assert (set(plan), plan["omitted"]) == ({"server_version", "nodes", "omitted"}, 0)
     sort, scan = plan["nodes"][:2]
     assert (sort["type"], sort["depth"], sort["sort_key"]) == ("Sort", 0, "((orders.total + ?))")
     assert (scan["relation"], scan["depth"], scan["parent"]) == ("orders", 1, "Outer")

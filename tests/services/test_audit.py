@@ -35,6 +35,7 @@ from collectors.models import (
     MonitoredDatabase,
     Organization,
     SavedFilter,
+    Statement,
     Team,
     User,
 )
@@ -55,6 +56,7 @@ from collectors.services import (
     offers,
     people,
     personal_tokens,
+    plan_requests,
     reencryption,
     restores,
     second_factors,
@@ -112,6 +114,19 @@ def heard(cast: Cast) -> dict[str, Any]:
 def abandoned(cast: Cast) -> dict[str, Any]:
     cast.collector.delete()
     return {"database": MonitoredDatabase.objects.get(team=cast.shop)}
+
+
+def plannable(cast: Cast) -> dict[str, Any]:
+    heard(cast)
+    Team.objects.filter(pk=cast.shop.pk).update(plans=True)
+    statement = Statement.objects.create(
+        organization_id=cast.example.pk,
+        database_id=cast.collector.database_id,
+        source="pg_stat_statements",
+        key="1:1:1:t",
+        fingerprint=known(cast),
+    )
+    return {"statement": statement}
 
 
 def empty_team(cast: Cast) -> dict[str, Any]:
@@ -202,7 +217,7 @@ call(people.change_organization)(lambda cast: {"organization": cast.example, "se
 call(people.create_organization)(lambda _cast: {"name": "Another"})
 call(people.delete_organization)(lambda _cast: {"organization": Organization.objects.create(name="Another")})
 call(people.create_team)(lambda cast: {"organization": cast.example, "name": "Another"})
-call(people.rename_team)(lambda cast: {"team": cast.shop, "name": "Another"})
+call(people.change_team)(lambda cast: {"team": cast.shop, "name": "Another"})
 call(people.delete_team)(empty_team)
 call(fingerprint_notes.add_note)(
     lambda cast: {"fingerprint": known(cast), "author": cast.bob, "text": "the nightly report"}
@@ -218,6 +233,7 @@ call(people.change_user)(lambda cast: {"user": cast.bob, "changes": {"name": "Ro
 call(people.change_own_password)(lambda cast: {"user": cast.bob, "password": "quite another phrase"})
 call(people.change_preferences)(lambda cast: {"user": cast.bob, "name": "R", "language": "it", "time_zone": ""})
 call(people.sign_out)(lambda cast: {"user": cast.bob})
+call(plan_requests.request_plan)(plannable)
 call(personal_tokens.create_token)(personal)
 call(personal_tokens.revoke_token)(lambda cast: {"token": CALLS["personal_tokens.create_token"](cast)().row})
 call(reencryption.record_done)(lambda _cast: {"progress": list(reencryption.reencrypt_all())[-1]})

@@ -95,8 +95,7 @@ def explain(connection: PostgresConnection, config: DatabaseConfig, wanted: Want
         plan = flatten(answer)
     except UnreadablePlanError:
         raise SourceError("not_plannable", "the server's answer is no plan") from None
-    known = {"server_version": place.version, "database": place.database, "role": place.role}
-    return {"plan": {**{name: value[:MAX_NAME] for name, value in known.items()}, **plan}}
+    return {"plan": {"server_version": place.version[:MAX_NAME], **plan}}
 
 
 def check_text(text: str | None, wanted: Wanted) -> None:
