@@ -10,7 +10,8 @@ from collectors.models import Command, Fingerprint, Statement
 from collectors.services import people
 from tests.admin.conftest import Visit
 from tests.cast import SOMEBODY, Cast, person
-from tests.services.test_plans import SCAN, ask, known_statement, report, reported
+from tests.domain.test_plans import SCAN, reported
+from tests.services.test_plans import ask, known_statement, report
 
 pytestmark = pytest.mark.django_db
 

@@ -35,7 +35,6 @@ from collectors.models import (
     MonitoredDatabase,
     Organization,
     SavedFilter,
-    Statement,
     Team,
     User,
 )
@@ -64,6 +63,7 @@ from collectors.services import (
 from collectors.services.errors import Refused
 from tests.authenticator import Authenticator, with_second_factor
 from tests.cast import PASSWORD, SOMEBODY, Cast, enrolment_token
+from tests.plannable import plannable
 
 pytestmark = pytest.mark.django_db
 WEEK = timedelta(days=7)
@@ -114,19 +114,6 @@ def heard(cast: Cast) -> dict[str, Any]:
 def abandoned(cast: Cast) -> dict[str, Any]:
     cast.collector.delete()
     return {"database": MonitoredDatabase.objects.get(team=cast.shop)}
-
-
-def plannable(cast: Cast) -> dict[str, Any]:
-    heard(cast)
-    Team.objects.filter(pk=cast.shop.pk).update(plans=True)
-    statement = Statement.objects.create(
-        organization_id=cast.example.pk,
-        database_id=cast.collector.database_id,
-        source="pg_stat_statements",
-        key="1:1:1:t",
-        fingerprint=known(cast),
-    )
-    return {"statement": statement}
 
 
 def empty_team(cast: Cast) -> dict[str, Any]:
@@ -233,7 +220,7 @@ call(people.change_user)(lambda cast: {"user": cast.bob, "changes": {"name": "Ro
 call(people.change_own_password)(lambda cast: {"user": cast.bob, "password": "quite another phrase"})
 call(people.change_preferences)(lambda cast: {"user": cast.bob, "name": "R", "language": "it", "time_zone": ""})
 call(people.sign_out)(lambda cast: {"user": cast.bob})
-call(plan_requests.request_plan)(plannable)
+call(plan_requests.request_plan)(lambda cast: {"statement": plannable(cast.collector, known(cast))})
 call(personal_tokens.create_token)(personal)
 call(personal_tokens.revoke_token)(lambda cast: {"token": CALLS["personal_tokens.create_token"](cast)().row})
 call(reencryption.record_done)(lambda _cast: {"progress": list(reencryption.reencrypt_all())[-1]})

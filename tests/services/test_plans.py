@@ -4,41 +4,26 @@ from datetime import timedelta
 from typing import Any
 
 import pytest
-from django.db.models.functions import Now
 from django.utils import timezone
 
 from collectors.domain import limits
-from collectors.models import AuditEntry, Command, Fingerprint, Heartbeat, Lease, Plan, Statement
+from collectors.domain.commands import CommandType
+from collectors.models import AuditEntry, Command, Fingerprint, Lease, Plan, Statement
 from collectors.services import collectors, commands, databases, people, plan_requests, plans, storage
 from collectors.services.errors import Conflict, Refused
 from tests.cast import SOMEBODY, Cast
 from tests.domain.test_plans import SCAN, reported
+from tests.plannable import plannable
 
 pytestmark = pytest.mark.django_db
 
 
 def known_statement(cast: Cast, key: str = "10:5:77:t", **members: Any) -> Statement:
-    """Return a statement of the warehouse's PostgreSQL, whose team wants plans and whose agent is alive."""
-    collector = cast.warehouse_collector
-    cast.warehouse.plans = True
-    cast.warehouse.save()
+    """Return a statement of the warehouse's PostgreSQL."""
     fingerprint, _ = Fingerprint.objects.get_or_create(
         organization=cast.example, fingerprint_id="ABCDEF0123456789", defaults={"text": "select ?"}
     )
-    Heartbeat.objects.filter(pk=collector.pk).update(status="ONLINE", last_heartbeat=Now())
-    Lease.objects.get_or_create(
-        database_id=collector.database_id,
-        defaults={"organization_id": cast.example.pk, "holder": collector, "epoch": 1},
-    )
-    described = {"digest": "77", "schema_name": "shop", "user_name": "app", "source": "pg_stat_statements", **members}
-    return Statement.objects.create(
-        organization_id=cast.example.pk,
-        database_id=collector.database_id,
-        key=key,
-        fingerprint=fingerprint,
-        text_state="known",
-        **described,
-    )
+    return plannable(cast.warehouse_collector, fingerprint, key, **members)
 
 
 def ask(statement: Statement) -> Command:
@@ -92,6 +77,7 @@ def test_what_can_have_no_plan_is_refused_in_plain_words(cast: Cast) -> None:
     Lease.objects.update(holder=None)
     with pytest.raises(Conflict, match="No agent"):
         ask(statement)
+    cast.warehouse.refresh_from_db()
     people.change_team(team=cast.warehouse, plans=False, actor=SOMEBODY)
     statement = Statement.objects.get(pk=statement.pk)
     with pytest.raises(Conflict, match="switched off"):
@@ -133,9 +119,7 @@ def test_a_report_without_a_plan_of_the_wires_shape_changes_nothing(cast: Cast, 
 
 
 def test_only_explain_may_bring_a_long_result(cast: Cast) -> None:
-    command = commands.request_command(
-        collector=cast.warehouse_collector, command=commands.CommandType.COLLECT, actor=SOMEBODY
-    )
+    command = commands.request_command(collector=cast.warehouse_collector, command=CommandType.COLLECT, actor=SOMEBODY)
     with pytest.raises(Refused, match="too large"):
         report(cast, command, "x" * limits.MAX_RESULT_BYTES)
 
