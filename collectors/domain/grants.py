@@ -47,7 +47,8 @@ def plan_functions(*, role: str, user: str = USER) -> str:
 
     A superuser runs it there. The inner function plans with the rights of the role that ran the statement, and plans only
     what is recorded as run by that role: whatever planning runs could run with those rights before. The outer one belongs to
-    a role without rights, so that nothing runs with the agent's when the owner of the inner one changes it.
+    a role without rights, so that nothing runs with the agent's when the owner of the inner one changes it. Where everybody
+    may put functions into a schema that names are looked up in, nothing is planned.
     """
     nobody, agent, owner = _name(NOBODY), _name(user or USER), _name(role)
     inner = f"dbpower.{_name('plan_as_' + role)}(bigint)"
@@ -76,6 +77,13 @@ CREATE OR REPLACE FUNCTION {inner} RETURNS json
 LANGUAGE plpgsql SECURITY DEFINER SET search_path = "$user", public, pg_temp AS $plan$
 DECLARE place text; recorded text; made json;
 BEGIN
+  IF EXISTS (
+    SELECT FROM pg_catalog.pg_namespace AS n CROSS JOIN LATERAL pg_catalog.aclexplode(n.nspacl) AS a
+     WHERE n.nspname OPERATOR(pg_catalog.=) ANY (pg_catalog.current_schemas(false))
+       AND a.grantee OPERATOR(pg_catalog.=) 0::pg_catalog.oid AND a.privilege_type OPERATOR(pg_catalog.=) 'CREATE')
+  THEN
+    RAISE EXCEPTION USING ERRCODE = 'DB001', MESSAGE = 'everybody may create functions in a schema of search_path';
+  END IF;
   SELECT n.nspname INTO STRICT place FROM pg_catalog.pg_extension AS e
     JOIN pg_catalog.pg_namespace AS n ON n.oid OPERATOR(pg_catalog.=) e.extnamespace
    WHERE e.extname OPERATOR(pg_catalog.=) 'pg_stat_statements';
@@ -90,7 +98,7 @@ BEGIN
   IF pg_catalog.strpos(pg_catalog.rtrim(recorded, E'; \\n\\r\\t'), ';') OPERATOR(pg_catalog.>) 0 THEN
     RAISE feature_not_supported;
   END IF;
-  EXECUTE pg_catalog.concat('EXPLAIN (GENERIC_PLAN, VERBOSE false, FORMAT JSON) ', recorded) INTO made;
+  EXECUTE pg_catalog.concat('EXPLAIN (GENERIC_PLAN, VERBOSE, FORMAT JSON) ', recorded) INTO made;
   RETURN made;
 END $plan$;
 ALTER FUNCTION {inner} OWNER TO {owner};

@@ -64,6 +64,7 @@ class Refusal(StrEnum):
     NOT_TRUSTED = "not_trusted"
     NOT_GRANTED = "not_granted"
     ROLE_NOT_INSTALLED = "role_not_installed"
+    OPEN_SCHEMA = "open_schema"
     SUPERUSER = "superuser"
     STATEMENT_GONE = "statement_gone"
     NOT_PLANNABLE = "not_plannable"

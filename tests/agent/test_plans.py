@@ -96,7 +96,7 @@ def test_a_plan_comes_with_its_costs_and_without_any_literal(shop: Shop) -> None
     assert (set(plan), plan["omitted"]) == ({"server_version", "nodes", "omitted"}, 0)
     sort, scan = plan["nodes"][:2]
     assert (sort["type"], sort["depth"], sort["sort_key"]) == ("Sort", 0, "((orders.total + ?))")
-    assert (scan["relation"], scan["depth"], scan["parent"]) == ("orders", 1, "Outer")
+    assert (scan["schema"], scan["relation"], scan["depth"], scan["parent"]) == ("public", "orders", 1, "Outer")
     assert "state <> ?::text" in scan["filter"]
     assert scan["total_cost"] >= scan["startup_cost"] >= 0
     assert scan["rows"] >= 1
@@ -174,6 +174,15 @@ def test_refusals_say_what_is_wrong_and_nothing_of_the_data(shop: Shop) -> None:
     gone = {**shop.recorded("VACUUM orders"), "key": "1:1:1:t"}
     with pytest.raises(SourceError, match="forgotten"):
         shop.source().explain(gone)
+
+
+def test_nothing_is_planned_where_everybody_may_put_functions(shop: Shop) -> None:
+    shop.install()
+    shop.as_app("SELECT id FROM orders")
+    shop.as_root("GRANT CREATE ON SCHEMA public TO PUBLIC")
+    assert shop.refusal("SELECT id FROM orders") == "open_schema"
+    shop.as_root("REVOKE CREATE ON SCHEMA public FROM PUBLIC")
+    assert shop.plan("SELECT id FROM orders")["nodes"]
 
 
 def test_statements_of_superusers_and_of_roles_that_are_not_set_up_are_refused(shop: Shop) -> None:

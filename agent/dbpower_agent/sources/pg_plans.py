@@ -40,6 +40,10 @@ FAILURES: Final = {
     "42P18": ("not_plannable", "the type of a parameter does not follow from the statement"),
     "42601": ("not_plannable", "the server does not record this statement in a form that it can read again"),
     "0A000": ("not_plannable", "this kind of statement has no plan"),
+    "DB001": (
+        "open_schema",
+        "everybody may create functions in a schema of the search_path of the function that plans",
+    ),
     "57014": ("timeout", f"planning took longer than {STATEMENT_TIMEOUT_MS // 1000} s"),
     "55P03": ("locked", "a table of the statement is locked by another session"),
     "25006": ("read_only", "planning the statement would have written something"),

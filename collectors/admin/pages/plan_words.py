@@ -50,6 +50,11 @@ def _words_of_installation(role: str) -> dict[Refusal, str]:
             "It cannot be planned safely: the schema dbpower has to belong to a superuser, and the function in it to a role "
             "without rights and without login. Otherwise somebody else's code would run with the agent's rights."
         ),
+        Refusal.OPEN_SCHEMA: _(
+            "It cannot be planned safely: everybody may create functions in a schema that its names are looked up in, and "
+            "they would run with the rights of %(role)s. REVOKE CREATE ON SCHEMA public FROM PUBLIC mends it."
+        )
+        % {"role": role},
         Refusal.SUPERUSER: _(
             "It cannot be planned safely: a superuser ran it, and planning may run functions that others can change."
         ),
