@@ -45,6 +45,7 @@ class Step:
     share: float
     cost: str
     rows: str
+    row_count: int
     details: list[tuple[str, str]]
     facts: list[tuple[str, str]]
     is_dear: bool
@@ -84,6 +85,7 @@ def tree(plan: Plan, other: Plan | None = None) -> Tree:
                 share=100 * own[index] / whole,
                 cost=_cost(node.get("total_cost")),
                 rows=number(round(node.get("rows", 0))),
+                row_count=round(node.get("rows", 0)),
                 details=[(_CONDITIONS[name], node[name]) for name in plans.CONDITIONS if name in node],
                 facts=_facts(node, own[index]),
                 is_dear=index in dear,
