@@ -32,7 +32,7 @@ def request_plan(*, statement: Statement, actor: Actor) -> Command:
         raise Conflict(_("No agent reads this database now."), code="nobody_collects")
     # Two who ask at once take turns, so that the second finds the first one's command.
     Collector.objects.select_for_update().get(pk=collector.pk)
-    asked = plans.open_request(statement)
+    asked = plans.requests(statement).open().first()
     if asked is not None:
         return asked
     if Command.objects.filter(collector=collector, command=CommandType.EXPLAIN).open().count() >= limits.PLANS_ASKED:

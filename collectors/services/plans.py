@@ -13,6 +13,7 @@ from collectors.domain.plans import ReportedPlan
 from collectors.domain.reading import Invalid
 from collectors.domain.sources import Source
 from collectors.models import Command, Plan, Statement
+from collectors.models.commands import CommandQuerySet
 from collectors.services import retention
 from collectors.services.errors import Refused
 
@@ -52,8 +53,12 @@ def store(*, command: Command, plan: ReportedPlan) -> None:
     # Two agents that report at once take turns, so that a shape is kept once.
     Statement.objects.select_for_update().get(pk=statement.pk)
     kept = Plan.objects.filter(statement=statement)
-    told = {"nodes": plan.nodes, "omitted": plan.omitted, "server_version": plan.server_version}
+    told: dict[str, Any] = {"nodes": plan.nodes, "omitted": plan.omitted, "server_version": plan.server_version}
     shape = plans.shape(plan.nodes)
+    latest = kept.first()
+    if latest is not None and latest.shape != shape:
+        # The server has come back to it, if it is kept at all: it has not been the same since it was first seen.
+        kept.filter(shape=shape).update(first_taken_at=Now())
     if not kept.filter(shape=shape).update(**told, taken_at=Now()):
         Plan.objects.create(
             organization_id=statement.organization_id,
@@ -87,8 +92,8 @@ def why_not(statement: Statement) -> str:
     return ""
 
 
-def open_request(statement: Statement) -> Command | None:
-    """Return the command that asks for a plan of the same fingerprint on the same database and has not ended."""
-    asked = Command.objects.filter(command=CommandType.EXPLAIN, collector__database_id=statement.database_id)
-    fingerprint = statement.fingerprint.fingerprint_id if statement.fingerprint else ""
-    return asked.open().filter(params__fingerprint_id=fingerprint).order_by("-id").first()
+def requests(statement: Statement) -> CommandQuerySet:
+    """Return the commands that ask, or asked, for the plan of a statement."""
+    return Command.objects.filter(
+        command=CommandType.EXPLAIN, collector__database_id=statement.database_id, params__key=statement.key
+    )

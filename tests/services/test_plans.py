@@ -51,8 +51,10 @@ def test_the_command_names_the_statement_and_holds_no_text(cast: Cast) -> None:
 def test_who_asks_while_it_is_asked_gets_the_same_command(cast: Cast) -> None:
     statement = known_statement(cast)
     first = ask(statement)
-    assert ask(known_statement(cast, "10:6:78:t")) == first
-    assert AuditEntry.objects.filter(action="command.explain").count() == 1
+    assert ask(statement) == first
+    # Of the same text elsewhere there is another plan.
+    assert ask(known_statement(cast, "10:6:78:t")) != first
+    assert AuditEntry.objects.filter(action="command.explain").count() == 2
     report(cast, first, {"code": "timeout"}, success=False)
     assert ask(statement) != first
 
@@ -103,6 +105,11 @@ def test_the_same_plan_renews_its_numbers_and_the_last_few_different_ones_stay(c
     report(cast, ask(statement), reported({**SCAN, "rows": 99}))
     again = Plan.objects.get()
     assert (again.pk, again.first_taken_at, again.nodes[1]["rows"]) == (first.pk, first.first_taken_at, 99)
+    report(cast, ask(statement), reported({**SCAN, "type": "Index Scan"}))
+    report(cast, ask(statement), reported(SCAN))
+    back = Plan.objects.all()[0]
+    assert back.pk == first.pk
+    assert back.first_taken_at > first.first_taken_at
     for number in range(limits.PLANS_KEPT):
         report(cast, ask(statement), reported({**SCAN, "relation": f"orders_{number}"}))
     assert Plan.objects.count() == limits.PLANS_KEPT

@@ -15,7 +15,7 @@ from collectors.admin import signed_in
 from collectors.admin.pages.plan_tree import tree
 from collectors.admin.pages.plan_words import Failure, failure_of
 from collectors.admin.pages.queries_choices import number
-from collectors.domain.commands import OPEN, CommandType
+from collectors.domain.commands import OPEN
 from collectors.domain.roles import Permission
 from collectors.domain.sources import Source
 from collectors.models import Collector, Command, Fingerprint, Plan, Statement
@@ -69,7 +69,7 @@ def plan_context(request: HttpRequest, principal: Principal, fingerprint: Finger
     if chosen is None:
         return {"plan_address": address, "plan_choices": [], "plan_why_not": _no_statement(principal, fingerprint)}
     kept = list(visible_to(Plan.objects.filter(statement=chosen), principal))
-    asked = visible_to(_commands(chosen), principal).order_by("-pk").first()
+    asked = visible_to(plans.requests(chosen).select_related("collector"), principal).first()
     older = next((plan for plan in kept[1:] if plan.pk == number(request.GET.get("plan", ""))), None)
     is_open = asked is not None and asked.state in OPEN
     collector = plan_requests.collector_of(chosen)
@@ -122,19 +122,11 @@ def _choices(found: list[Statement], chosen: Statement) -> list[tuple[int, str, 
     return sorted(rows.values(), key=lambda row: row[1])
 
 
-def _commands(statement: Statement) -> Any:
-    return Command.objects.filter(
-        collector__database_id=statement.database_id,
-        command=CommandType.EXPLAIN,
-        params__fingerprint_id=statement.fingerprint.fingerprint_id if statement.fingerprint else "",
-    ).select_related("collector")
-
-
 def _failure(
     asked: Command | None, kept: list[Plan], collector: Collector | None, statement: Statement
 ) -> Failure | None:
     """Return what became of the last request, where that was no plan and no plan came since."""
-    if asked is None or asked.ended_at is None or asked.params.get("key") != statement.key:
+    if asked is None or asked.ended_at is None:
         return None
     if kept and kept[0].taken_at >= asked.ended_at:
         return None
