@@ -12,7 +12,7 @@ from django.utils import timezone
 from collectors.domain.commands import CommandType
 from collectors.domain.personal_tokens import TokenScope
 from collectors.domain.roles import Role
-from collectors.models import AuditEntry, Fingerprint, Membership, SlowQuery
+from collectors.models import AuditEntry, Fingerprint, Membership, Plan, SlowQuery
 from collectors.services.commands import request_command
 from collectors.services.invitations import invite
 from collectors.services.personal_tokens import create_token
@@ -37,7 +37,16 @@ def things(cast: Cast) -> Things:
     command = request_command(collector=cast.collector, command=CommandType.COLLECT, actor=SOMEBODY)
     send(cast.collector, slow_log(0, 1))
     fingerprint = Fingerprint.objects.get()
-    plannable(cast.collector, fingerprint)
+    statement = plannable(cast.collector, fingerprint)
+    Plan.objects.create(
+        organization_id=cast.example.pk,
+        database_id=statement.database_id,
+        fingerprint=fingerprint,
+        statement=statement,
+        shape="a" * 32,
+        nodes=[{"depth": 0, "type": "Seq Scan", "relation": "orders"}],
+        server_version="17.5",
+    )
     ids = {
         "audit": AuditEntry.objects.filter(organization_id=cast.example.pk, object_id=cast.collector.pk)[0].pk,
         "collectors": cast.collector.pk,
