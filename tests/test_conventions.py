@@ -77,6 +77,7 @@ def test_every_service_has_a_test_that_bears_its_name_or_is_named_here() -> None
         "errors": "every service's tests",
         "latencies": "test_rollups, test_queries",
         "ledger": "test_snapshots, test_slow_log",
+        "plan_requests": "test_plans",
         "uploads": "test_snapshots, test_slow_log",
     }
     services = {path.stem for path in (REPOSITORY / "collectors/services").glob("[a-z]*.py")}

@@ -17,7 +17,9 @@ logger = logging.getLogger(__name__)
 
 REMEMBERED: Final = 1000
 IMMEDIATE: Final = frozenset({"start", "stop"})
-QUEUED: Final = frozenset({"collect", "update_config", "audit"})
+# Only whoever holds the lease reads the server.
+NEEDS_LEASE: Final = frozenset({"collect", "audit", "explain"})
+QUEUED: Final = NEEDS_LEASE | {"update_config"}
 
 
 @dataclass(frozen=True)
@@ -118,7 +120,7 @@ class CommandDesk:
             known = command.id in self._memory
             stored = self._memory.result(command.id)
             # Without a lease nobody may collect yet; the backend sends the command again with the next answer.
-            if not known and command.name in {"collect", "audit"} and self._state.lease is None:
+            if not known and command.name in NEEDS_LEASE and self._state.lease is None:
                 return
             if not known:
                 self._memory.begin(command.id)

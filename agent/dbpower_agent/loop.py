@@ -29,6 +29,7 @@ logger = logging.getLogger(__name__)
 PROBE_SECONDS: Final = 30.0
 LONGEST_SLEEP: Final = 15.0
 READ_AGAIN_AT_ONCE: Final = 3
+STANDBY: Final = {"code": "standby", "detail": "another collector is active"}
 
 
 @dataclass(frozen=True)
@@ -146,7 +147,7 @@ class CollectionThread(threading.Thread):
     def _execute(self, command: Command) -> None:
         logger.info("command %d: %s", command.id, command.name)
         try:
-            result = self._update(command) if command.name == "update_config" else self._collect_now(command)
+            result = self._carry_out(command)
         except Exception:
             logger.exception("command %d failed unexpectedly", command.id)
             self._state.failed("command", f"command {command.name} failed unexpectedly")
@@ -154,11 +155,33 @@ class CollectionThread(threading.Thread):
         if self._desk is not None:
             self._desk.finish(command, result)
 
+    def _carry_out(self, command: Command) -> CommandResult:
+        match command.name:
+            case "update_config":
+                return self._update(command)
+            case "explain":
+                return self._explain(command)
+            case _:
+                return self._collect_now(command)
+
+    def _explain(self, command: Command) -> CommandResult:
+        """Ask the first source for a plan: the engine that has plans has one source."""
+        if not self._holds_lease:
+            return CommandResult(success=False, result=STANDBY)
+        try:
+            return CommandResult(success=True, result=self._sources[0].explain(command.params))
+        except SourceError as error:
+            return CommandResult(success=False, result={"code": error.code, "detail": error.detail})
+
+    @property
+    def _holds_lease(self) -> bool:
+        lease = self._state.lease
+        return lease is not None and lease.held
+
     def _collect_now(self, command: Command) -> CommandResult:
         """Carry out `collect`, or `audit`: that is a collection which the backend compares with what it has stored."""
-        lease = self._state.lease
-        if lease is None or not lease.held:
-            return CommandResult(success=False, result={"code": "standby", "detail": "another collector is active"})
+        if not self._holds_lease:
+            return CommandResult(success=False, result=STANDBY)
         return self._collect(Audit.of(command.id, command.params) if command.name == "audit" else None)
 
     def _collect(self, audit: Audit | None = None) -> CommandResult:

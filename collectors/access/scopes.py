@@ -30,6 +30,7 @@ from collectors.models import (
     MonitoredDatabase,
     Organization,
     PersonalToken,
+    Plan,
     QueryRate,
     SavedFilter,
     SlowQuery,
@@ -78,6 +79,7 @@ _SCOPES: Final[dict[type[Model], Scope]] = {
     Latency: Scope(Permission.QUERY_VIEW, "organization_id", "database__team_id"),
     SlowQuery: Scope(Permission.QUERY_VIEW, "organization_id", "database__team_id"),
     LedgerAudit: Scope(Permission.QUERY_VIEW, "organization_id", "database__team_id"),
+    Plan: Scope(Permission.QUERY_VIEW, "organization_id", "database__team_id"),
     Gap: Scope(Permission.QUERY_VIEW, "organization_id", "database__team_id"),
     AuditEntry: Scope(Permission.AUDIT_VIEW, "organization_id"),
 }

@@ -141,6 +141,7 @@ class ConsoleSite(UnfoldAdminSite):
         from collectors.admin.pages.preferences import preferences_page
         from collectors.admin.pages.queries import queries_export_page, queries_page
         from collectors.admin.pages.query import query_page
+        from collectors.admin.pages.query_plan import query_plan_part
         from collectors.admin.pages.second_factor import second_factor_page
         from collectors.admin.pages.tokens import tokens_page
 
@@ -150,6 +151,7 @@ class ConsoleSite(UnfoldAdminSite):
             path("preferences/", self.admin_view(partial(preferences_page, self)), name="preferences"),
             path("queries/export/", self.admin_view(queries_export_page), name="queries_export"),
             path("queries/<str:pk>/", self.admin_view(query_page), name="query"),
+            path("queries/<str:pk>/plan/", self.admin_view(query_plan_part), name="query_plan"),
             path("tokens/", self.admin_view(partial(tokens_page, self)), name="tokens"),
             # Not behind `admin_view`: whoever is invited has no account yet, and who proved the password is not in yet.
             path("invitation/", never_cache(partial(invitation_page, self)), name="invitation"),

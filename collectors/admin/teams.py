@@ -28,7 +28,7 @@ class TeamAdmin(ScopedModelAdmin):
     list_select_related = ["organization"]
     found_everywhere = True
     search_fields = ["name"]
-    fields = ["organization", "name"]
+    fields = ["organization", "name", "plans"]
 
     def get_readonly_fields(self, request: HttpRequest, obj: Any = None) -> list[str]:  # noqa: ARG002
         """Keep the team where it is."""
@@ -37,13 +37,13 @@ class TeamAdmin(ScopedModelAdmin):
     def create(self, request: HttpRequest, form: Any) -> Team:
         """Create a team."""
         chosen = form.cleaned_data
-        return people.create_team(
-            organization=chosen["organization"], name=chosen["name"], actor=signed_in.actor(request)
-        )
+        return people.create_team(**chosen, actor=signed_in.actor(request))
 
     def change(self, request: HttpRequest, obj: Team, form: Any) -> None:
-        """Give it another name."""
-        people.rename_team(team=obj, name=form.cleaned_data.get("name", obj.name), actor=signed_in.actor(request))
+        """Give it another name, or switch plans."""
+        changes = {name: form.cleaned_data[name] for name in form.changed_data}
+        if changes:
+            people.change_team(team=obj, **changes, actor=signed_in.actor(request))
 
     def remove(self, request: HttpRequest, obj: Team) -> None:
         """Remove it, unless it still owns something."""

@@ -18,6 +18,7 @@ from collectors.api.people.enrolment_tokens import EnrolmentTokenViewSet
 from collectors.api.people.invitations import AcceptView, InvitationViewSet
 from collectors.api.people.memberships import MembershipViewSet
 from collectors.api.people.organizations import OrganizationViewSet
+from collectors.api.people.plans import PlanViewSet
 from collectors.api.people.queries import QueryViewSet, SlowQueryViewSet
 from collectors.api.people.status_changes import StatusChangeViewSet
 from collectors.api.people.teams import TeamViewSet
@@ -40,6 +41,7 @@ router.register("collectors", CollectorViewSet)
 router.register(rf"{_COLLECTOR}/commands", CommandViewSet)
 router.register(rf"{_COLLECTOR}/status-changes", StatusChangeViewSet)
 router.register("queries", QueryViewSet)
+router.register(r"queries/(?P<fingerprint_id>[0-9A-Fa-f]{16})/plans", PlanViewSet)
 router.register("slow-queries", SlowQueryViewSet)
 router.register("audit", AuditViewSet)
 

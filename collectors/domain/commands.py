@@ -12,6 +12,7 @@ class CommandType(StrEnum):
     COLLECT = "collect"
     UPDATE_CONFIG = "update_config"
     AUDIT = "audit"
+    EXPLAIN = "explain"
 
 
 class CommandState(StrEnum):
@@ -29,7 +30,8 @@ OPEN: Final = (CommandState.PENDING, CommandState.DELIVERED)
 EXECUTED: Final = (CommandState.SUCCEEDED, CommandState.FAILED)
 # These two set the same thing, so a newer one of either makes the older ones void.
 SETS_COLLECTION: Final = (CommandType.START, CommandType.STOP)
-# What people may ask for by name; update_config follows from a changed configuration, audit is the operator's at the shell.
+# What people may ask for by name; update_config follows from a changed configuration, audit is the operator's at the shell,
+# explain is asked for of a statement.
 REQUESTABLE: Final = (CommandType.START, CommandType.STOP, CommandType.COLLECT)
 
 

@@ -39,6 +39,10 @@ MAX_BODY_BYTES: Final = 1 << 20
 MAX_DECOMPRESSED_BYTES: Final = 16 << 20
 MAX_JSON_DEPTH: Final = 20
 MAX_RESULT_BYTES: Final = 16 << 10
+MAX_PLAN_BYTES: Final = 128 << 10
+MAX_PLAN_NODES: Final = 200
+MAX_PLAN_NAME_CHARACTERS: Final = 128
+MAX_PLAN_CONDITION_CHARACTERS: Final = 500
 MAX_ERROR_CHARACTERS: Final = 2_000
 # Of an error, in the history of a collector.
 MAX_DETAIL_CHARACTERS: Final = 500
@@ -70,6 +74,9 @@ MAX_RETENTION_DAYS: Final = 3_660
 COLLECTION_RETENTION_DAYS: Final = 31
 PARTITIONS_AHEAD: Final = 4
 UPLOAD_MEMORY_DAYS: Final = 7
+# Different plans of one statement, and how many may be asked of one agent at once.
+PLANS_KEPT: Final = 5
+PLANS_ASKED: Final = 5
 
 # Lists.
 PAGE_SIZE: Final = 50

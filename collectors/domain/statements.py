@@ -15,6 +15,16 @@ _LITERAL: Final = re.compile(
     """,
     re.VERBOSE | re.DOTALL,
 )
+# In PostgreSQL's expressions quotation marks hold names, and # begins operators.
+_LITERAL_OF_EXPRESSION: Final = re.compile(
+    r"""
+      (?P<name>"(?:[^"]|"")*"?)
+    | '(?:[^'\\]|\\.|'')*(?:'|\\?\Z)
+    | \$((?:[A-Za-z_]\w*)?)\$.*?(?:\$\2\$|\Z)
+    | (?<![\w$`.])\.?\d[\w.]*
+    """,
+    re.VERBOSE | re.DOTALL,
+)
 _SPACE: Final = re.compile(r"\s+")
 
 
@@ -29,6 +39,11 @@ def mask_literals(text: str) -> str:
         return " " if match[0].startswith(("/*", "--", "#")) else "?"
 
     return _SPACE.sub(" ", _LITERAL.sub(replaced, text)).strip()
+
+
+def mask_expression(text: str) -> str:
+    """Return an expression of a plan of PostgreSQL with texts and numbers replaced by `?`; quoted names stay."""
+    return _LITERAL_OF_EXPRESSION.sub(lambda match: match["name"] or "?", text)
 
 
 def fingerprint_id(fingerprint: str) -> str:

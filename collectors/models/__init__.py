@@ -21,6 +21,7 @@ from collectors.models.login_throttles import LoginThrottle
 from collectors.models.memberships import Membership
 from collectors.models.organizations import Organization
 from collectors.models.personal_tokens import PersonalToken
+from collectors.models.plans import Plan
 from collectors.models.query_rates import QueryRate
 from collectors.models.second_factors import SecondFactor
 from collectors.models.sessions import LoginSession
@@ -63,6 +64,7 @@ __all__ = [
     "Organization",
     "Outage",
     "PersonalToken",
+    "Plan",
     "QueryRate",
     "ReceivedUpload",
     "SavedFilter",

@@ -17,6 +17,7 @@ COMMANDS: Final[Mapping[CommandType, Any]] = {
     CommandType.COLLECT: pgettext_lazy("command", "collect"),
     CommandType.UPDATE_CONFIG: pgettext_lazy("command", "update_config"),
     CommandType.AUDIT: pgettext_lazy("command", "audit"),
+    CommandType.EXPLAIN: pgettext_lazy("command", "explain"),
 }
 COMMAND_STATES: Final[Mapping[CommandState, Any]] = {
     CommandState.PENDING: pgettext_lazy("state of a command", "pending"),

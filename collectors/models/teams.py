@@ -14,6 +14,16 @@ class Team(models.Model):
         Organization, verbose_name=_("organization"), on_delete=models.CASCADE, related_name="teams"
     )
     name = models.CharField(_("name"), max_length=200)
+    plans = models.BooleanField(
+        _("plans"),
+        default=False,
+        db_default=False,
+        help_text=_(
+            "Whoever may command collectors may ask for the plans of statements. "
+            "A plan tells names of tables, columns and indexes, conditions without literals, and costs; nothing is run. "
+            "It takes functions that an administrator installs on the server. Switched off, stored plans are removed."
+        ),
+    )
     created_at = models.DateTimeField(_("created at"), db_default=Now(), editable=False)
 
     class Meta:

@@ -1,5 +1,6 @@
 """Commands: asked for, cancelled, reported, expired. Every ending is one conditional update, so only one of them wins."""
 
+import json
 from datetime import timedelta
 from typing import Any
 
@@ -8,14 +9,14 @@ from django.db import transaction
 from django.db.models.functions import Now
 from django.utils.translation import gettext as _
 
-from collectors.domain import commands
+from collectors.domain import commands, limits
 from collectors.domain.actors import Actor
 from collectors.domain.commands import CommandState, CommandType
 from collectors.domain.liveness import Cause, Status
 from collectors.models import Collector, Command, Heartbeat, labels
 from collectors.models.commands import CommandQuerySet
-from collectors.services import audit, collector_keys
-from collectors.services.errors import Conflict
+from collectors.services import audit, collector_keys, plans
+from collectors.services.errors import Conflict, Refused
 from collectors.services.heartbeats import record_flip
 
 
@@ -89,11 +90,17 @@ def report_execution(*, collector: Collector, key_digest: str, command_id: int, 
     """Store an agent's report. The same report again changes nothing.
 
     Raises `KeyRefused` when the key has ended while the body came in, `Command.DoesNotExist` for a command that is not the
-    collector's, `Conflict` when the command ended otherwise.
+    collector's, `Conflict` when the command ended otherwise, `Refused` for a result that is too large or a plan that is none.
     """
     collector_keys.holder_of(collector_id=collector.pk, key_digest=key_digest)
     command = Command.objects.get(pk=command_id, collector=collector)
     state = commands.outcome(success=success)
+    plan = None
+    if success and command.command == CommandType.EXPLAIN:
+        plan = plans.parsed(result)
+        result = {"nodes": len(plan.nodes), "omitted": plan.omitted}
+    else:
+        _require_short(result)
     taken = (
         Command.objects.filter(pk=command_id, collector=collector)
         .open()
@@ -105,11 +112,19 @@ def report_execution(*, collector: Collector, key_digest: str, command_id: int, 
         _expire(Command.objects.filter(pk=command_id))
     command.refresh_from_db()
     if taken:
-        if success:
+        if plan is not None:
+            plans.store(command=command, plan=plan)
+        elif success:
             _apply_outcome(command)
     elif command.state != state:
         raise Conflict(_has_ended(command), code="command_ended", state={"state": command.state})
     return command
+
+
+def _require_short(result: Any) -> None:
+    if len(json.dumps(result, ensure_ascii=False).encode()) > limits.MAX_RESULT_BYTES:
+        said = f"At most {limits.MAX_RESULT_BYTES} bytes."
+        raise Refused("The result is too large.", code="invalid", errors={"result": [said]})
 
 
 def _has_ended(command: Command) -> str:

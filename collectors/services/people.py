@@ -14,7 +14,7 @@ from django.utils.translation import gettext as _
 from collectors.domain import time_zones
 from collectors.domain.actors import Actor
 from collectors.domain.roles import Role
-from collectors.models import Membership, Organization, Team, User
+from collectors.models import Membership, Organization, Plan, Team, User
 from collectors.services import audit, logins, offers, personal_tokens, second_factors
 from collectors.services.errors import Conflict, Refused
 
@@ -77,28 +77,35 @@ def delete_organization(*, organization: Organization, actor: Actor) -> None:
 
 
 @transaction.atomic
-def create_team(*, organization: Organization, name: str, actor: Actor) -> Team:
-    """Create a team in an organization. Raises `Conflict` when it has one of that name."""
+def create_team(*, organization: Organization, name: str, actor: Actor, **settings: Any) -> Team:
+    """Create a team in an organization. Raises `Conflict` when it has one of that name. `settings` are those of `change_team`."""
     with _unique(_("The organization has a team of this name.")):
-        team = Team.objects.create(organization=organization, name=name)
-    audit.record(actor=actor, action="team.create", row=team, organization_id=organization.pk, after={"name": name})
+        team = Team.objects.create(organization=organization, name=name, **settings)
+    after = {"name": name, **settings}
+    audit.record(actor=actor, action="team.create", row=team, organization_id=organization.pk, after=after)
     return team
 
 
 @transaction.atomic
-def rename_team(*, team: Team, name: str, actor: Actor) -> Team:
-    """Give a team another name. Raises `Conflict` when the organization has a team of that name."""
-    before = {"name": team.name}
-    team.name = name
+def change_team(*, team: Team, actor: Actor, **changes: Any) -> Team:
+    """Change a team's `name`, or whether its databases tell `plans`. Raises `Conflict` when a team of that name is there.
+
+    Plans that are switched off are removed.
+    """
+    before = {name: getattr(team, name) for name in changes}
+    for name, value in changes.items():
+        setattr(team, name, value)
     with _unique(_("The organization has a team of this name.")):
-        team.save(update_fields=["name"])
+        team.save(update_fields=list(changes))
+    if changes.get("plans") is False:
+        Plan.objects.filter(database__team=team).delete()
     audit.record(
         actor=actor,
         action="team.change",
         row=team,
         organization_id=team.organization_id,
         before=before,
-        after={"name": name},
+        after=changes,
     )
     return team
 

@@ -28,6 +28,12 @@ def longest(member: str) -> int:
     return max((_days(member, days) for days in own), default=_DEFAULTS[member])
 
 
+def by_days(member: str) -> list[tuple[int, QuerySet[Organization]]]:
+    """Return the days that rows are kept, each with the organizations that keep theirs for so long."""
+    own = Organization.objects.order_by().values_list(member, flat=True).distinct()
+    return [(_days(member, days), Organization.objects.filter(**{member: days})) for days in own]
+
+
 def oldest_written(organization: Organization) -> datetime:
     """Return the time before which nothing is added any more: the numbers are rolled up for good, or not kept."""
     kept = _days("history_retention_days", organization.history_retention_days)

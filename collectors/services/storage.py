@@ -13,7 +13,7 @@ from django.utils import timezone
 
 from collectors.domain import limits
 from collectors.models import DirtyDay, DirtyHour, ReceivedUpload
-from collectors.services import logins, retention
+from collectors.services import logins, plans, retention
 
 _logger = logging.getLogger(__name__)
 _CHUNK: Final = 5_000
@@ -74,6 +74,7 @@ def maintain() -> None:
             _delete_old_rows(table)
     ReceivedUpload.objects.filter(received_at__lt=Now() - timedelta(days=limits.UPLOAD_MEMORY_DAYS)).delete()
     logins.forget_expired()
+    plans.forget_old()
 
 
 def forget_database(*, database_id: int) -> None:

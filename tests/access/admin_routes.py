@@ -11,12 +11,13 @@ from django.urls import URLPattern, URLResolver
 from collectors.admin.site import site
 from collectors.domain.roles import Role
 from collectors.domain.sources import Engine
-from collectors.models import Membership, MonitoredDatabase
+from collectors.models import Membership, MonitoredDatabase, Statement
 from collectors.services.collectors import delete_collector
 from collectors.services.invitations import invite
 from tests.access.matrix import ADMIN
 from tests.admin.conftest import rows_of
 from tests.cast import PASSWORD, SOMEBODY, Cast, register
+from tests.plannable import plannable
 
 METHODS = ("GET", "POST")
 
@@ -113,6 +114,7 @@ class Place:
             "/collectors/collector/columns/": {"column": ["errors"]},
             "/collectors/collector/filters/": {"save": "1", "name": "mine", "query": "errors=any"},
             "/queries/{id}/": {"note": "the nightly report"},
+            "/queries/{id}/plan/": {"statement": Statement.objects.get(source="pg_stat_statements").pk},
         }
         if route.template in own:
             return own[route.template]
@@ -141,6 +143,7 @@ class Place:
 def place(cast: Cast) -> Place:
     """Create one row of every table that the admin has."""
     own = rows_of(cast.collector, "select own_secret from orders where id = ?")
+    plannable(cast.collector, own.fingerprint)
     rows_of(cast.foreign_collector, "select foreign_secret from orders where id = ?")
     rows: list[Model] = [*own.all(), cast.example, cast.shop, _unwatched(cast)]  # type: ignore[list-item]
     rows.append(Membership.objects.get(user=cast.carol))

@@ -43,7 +43,7 @@ class ApiList:
 
 
 def api_lists() -> list[ApiList]:
-    """Return every list whose rows are rows of a table: all but the totals of queries."""
+    """Return every list whose rows are rows of a table: all but the totals of queries, and what is told of one statement."""
     found = []
     view: Any
     for path, view, _ in router.registry:
@@ -52,7 +52,7 @@ def api_lists() -> list[ApiList]:
             getattr(getattr(view, "filterset_class", None), "base_filters", {})
         )
         searches, orderings = getattr(view, "search_fields", []), getattr(view, "ordering_fields", [])
-        if kind != "cost":
+        if kind not in {"cost", "plan"}:
             found.append(ApiList(path, view.plural, kind, list(filters), list(searches), list(orderings)))
     return found
 

@@ -27,6 +27,7 @@ SEEN_FROM: Final = {
     "fingerprintnote": USER,
     "fingerprinttag": USER,
     "slowquery": USER,
+    "plan": USER,
     "gap": USER,
     "membership": TEAM_LEAD,
     "invitation": TEAM_LEAD,
@@ -132,7 +133,7 @@ class Census:
             models.Collection,
         ):
             self._take(model, lambda row: {through["collector_id"][row["collector_id"]]})
-        for model in (models.Statement, models.SlowQuery, models.Gap):
+        for model in (models.Statement, models.SlowQuery, models.Gap, models.Plan):
             self._take(model, lambda row: {through["database_id"][row["database_id"]]})
         self._take(models.Membership, lambda row: {(row["organization_id"], row["team_id"])})
         self._take(models.EnrolmentToken, lambda row: {team_places[row["team_id"]]})

@@ -49,6 +49,7 @@ class Reader:
                     assert answers[0].status_code == 404
                     assert answers[0].content == answers[1].content
         self.read_queries()
+        self.read_plans()
 
     def read_list(self, listed: ApiList, path: str, rows: list[Row]) -> None:
         """Read one list in many ways."""
@@ -92,6 +93,22 @@ class Reader:
             assert content["count"] == 2 * len(expected)
             gaps = [row for row in self.census.rows["gap"] if row.values["database_id"] in expected]
             assert len(content["completeness"]) == len(gaps)
+            self.expect(answer.content.decode())
+
+    def read_plans(self) -> None:
+        """Read the plans of a statement that several run: those of databases that are the person's to see."""
+        for row in self.random.sample(self.census.rows["fingerprint"], min(2, len(self.census.rows["fingerprint"]))):
+            named = row.values["fingerprint_id"]
+            answer = self.asking.api.get(f"queries/{named}/plans?page_size=500")
+            same = [other for other in self.census.rows["fingerprint"] if other.values["fingerprint_id"] == named]
+            pks = {other.pk for other in same if self.person.sees(other)}
+            if not pks:
+                assert answer.status_code == 404
+                continue
+            plans = [plan for plan in self.census.visible(self.person, "plan") if plan.values["fingerprint_id"] in pks]
+            content = answer.json()  # type: ignore[attr-defined]
+            assert {plan["id"] for plan in content["plans"]} == {plan.pk for plan in plans}
+            assert content["count"] == len(plans)
             self.expect(answer.content.decode())
 
     # -- Admin ---------------------------------------------------------------------------------------------------------

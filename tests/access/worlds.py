@@ -30,6 +30,7 @@ from collectors.models import (
     MonitoredDatabase,
     Organization,
     PersonalToken,
+    Plan,
     QueryRate,
     SavedFilter,
     SlowQuery,
@@ -218,6 +219,15 @@ class Builder:
                 text_state="known",
             )
             self.execution(statement, then)
+            Plan.objects.create(
+                organization_id=database.organization_id,
+                database=database,
+                fingerprint=fingerprint,
+                statement=statement,
+                shape=self.word(),
+                nodes=[{"depth": 0, "type": "Seq Scan", "relation": self.word()}],
+                server_version="17.5",
+            )
         for _ in range(self.random.randrange(3)):
             Gap.objects.create(
                 organization_id=database.organization_id,

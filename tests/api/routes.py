@@ -12,12 +12,13 @@ from django.utils import timezone
 from collectors.domain.commands import CommandType
 from collectors.domain.personal_tokens import TokenScope
 from collectors.domain.roles import Role
-from collectors.models import AuditEntry, Membership, SlowQuery
+from collectors.models import AuditEntry, Fingerprint, Membership, Plan, SlowQuery
 from collectors.services.commands import request_command
 from collectors.services.invitations import invite
 from collectors.services.personal_tokens import create_token
 from tests.access.matrix import API
 from tests.cast import PASSWORD, SOMEBODY, Cast, enrolment_token
+from tests.plannable import plannable
 from tests.services.uploading import send, slow_log
 
 Body = Callable[["Things"], Any]
@@ -28,13 +29,24 @@ class Things:
     """The ids that addresses and bodies name."""
 
     cast: Cast
-    ids: dict[str, int]
+    ids: dict[str, Any]
 
 
 def things(cast: Cast) -> Things:
     """Create what the routes need beside the cast."""
     command = request_command(collector=cast.collector, command=CommandType.COLLECT, actor=SOMEBODY)
     send(cast.collector, slow_log(0, 1))
+    fingerprint = Fingerprint.objects.get()
+    statement = plannable(cast.collector, fingerprint)
+    Plan.objects.create(
+        organization_id=cast.example.pk,
+        database_id=statement.database_id,
+        fingerprint=fingerprint,
+        statement=statement,
+        shape="a" * 32,
+        nodes=[{"depth": 0, "type": "Seq Scan", "relation": "orders"}],
+        server_version="17.5",
+    )
     ids = {
         "audit": AuditEntry.objects.filter(organization_id=cast.example.pk, object_id=cast.collector.pk)[0].pk,
         "collectors": cast.collector.pk,
@@ -46,6 +58,7 @@ def things(cast: Cast) -> Things:
         ).row.pk,
         "memberships": Membership.objects.get(user=cast.carol).pk,
         "organizations": cast.example.pk,
+        "queries": fingerprint.fingerprint_id,
         "slow-queries": SlowQuery.objects.get().pk,
         "teams": cast.shop.pk,
         "tokens": create_token(user=cast.bob, name="own", scopes=[TokenScope.READ], days=1, actor=SOMEBODY).row.pk,
@@ -166,6 +179,8 @@ ROUTES = [
     Route("PATCH", "organizations/{id}", _name),
     Route("DELETE", "organizations/{id}"),
     Route("GET", "queries"),
+    Route("GET", "queries/{fingerprint_id}/plans"),
+    Route("POST", "queries/{fingerprint_id}/plans", lambda t: {"database_id": t.cast.collector.database_id}),
     Route("GET", "slow-queries"),
     Route("GET", "slow-queries/{id}"),
     Route("GET", "teams"),

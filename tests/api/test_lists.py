@@ -26,6 +26,7 @@ PLURALS = {
     "memberships": "memberships",
     "organizations": "organizations",
     "queries": "queries",
+    "queries/{fingerprint_id}/plans": "plans",
     "slow-queries": "slow_queries",
     "teams": "teams",
     "tokens": "tokens",

@@ -11,14 +11,16 @@ import pytest
 
 from dbpower_agent.client import Answer
 from dbpower_agent.clock import Instant
-from dbpower_agent.commands import Command, CommandDesk, CommandResult
+from dbpower_agent.commands import NEEDS_LEASE, Command, CommandDesk, CommandResult, parse_command
 from dbpower_agent.database_config import DatabaseConfig, parse_database_config
 from dbpower_agent.heartbeat import HeartbeatThread
+from dbpower_agent.plans import flatten
 from dbpower_agent.sources.base import Source
 from dbpower_agent.sources.digest_columns import COUNTERS, OWN, DigestColumns
 from dbpower_agent.sources.mysql_facts import ServerFacts
 from dbpower_agent.sources.pg_columns import COUNTS, Columns
 from dbpower_agent.sources.pg_extension import Extension
+from dbpower_agent.sources.pg_plans import Wanted
 from dbpower_agent.sources.pg_stat_statements import Life, PgStatStatementsSource
 from dbpower_agent.sources.slow_log_audit import parts_of, totals_of
 from dbpower_agent.sources.slow_log_position import Cursor, Reading
@@ -146,6 +148,40 @@ def test_the_golden_name_of_a_local_secret_is_understood() -> None:
 def test_a_result_has_the_golden_shape() -> None:
     wanted = golden("execute_request")
     assert shape(CommandResult(success=True, result=wanted["result"]).as_json()) == shape(wanted)
+
+
+def test_the_golden_command_for_a_plan_is_understood() -> None:
+    command = parse_command(golden("explain_command"))
+    assert command is not None
+    assert command.name in NEEDS_LEASE
+    wanted = Wanted.of(command.params)
+    assert (wanted.userid, wanted.dbid, wanted.queryid) == ("10", "16384", "-5134113")
+
+
+def test_a_plan_has_the_golden_shape() -> None:
+    """What PostgreSQL says of the same plan; members that are not on the wire stay where they are."""
+    scan = {
+        "Node Type": "Index Scan",
+        "Parent Relationship": "Outer",
+        "Parallel Aware": True,
+        "Async Capable": False,
+        "Scan Direction": "Forward",
+        "Index Name": "orders_state_idx",
+        "Relation Name": "orders",
+        "Schema": "public",
+        "Alias": "orders",
+        "Startup Cost": 0.29,
+        "Total Cost": 13.68,
+        "Plan Rows": 6,
+        "Plan Width": 36,
+        "Index Cond": "(state = 'paid'::text)",
+        "Filter": "(id > $1)",
+        "Output": ["'secret'"],
+    }
+    sort = {"Node Type": "Sort", "Startup Cost": 13.71, "Total Cost": 13.72, "Plan Rows": 6, "Plan Width": 36}
+    answer = [{"Plan": {**sort, "Parallel Aware": False, "Sort Key": ["orders.total"], "Plans": [scan]}}]
+    result = {"plan": {"server_version": "17.5", **flatten(json.dumps(answer))}}
+    assert CommandResult(success=True, result=result).as_json() == golden("explain_result")
 
 
 # A row of the slow log, as the driver returns it.

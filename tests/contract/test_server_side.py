@@ -11,10 +11,12 @@ from django.http import HttpResponse
 from django.test import Client
 
 from collectors.domain.commands import CommandType
-from collectors.models import Collector, Heartbeat, LedgerAudit, LogCursor
+from collectors.models import Collector, Fingerprint, Heartbeat, LedgerAudit, LogCursor, Plan
 from collectors.services.collectors import change_collector
 from collectors.services.commands import request_command
+from collectors.services.plan_requests import request_plan
 from tests.cast import SOMEBODY, Cast
+from tests.plannable import plannable
 
 pytestmark = pytest.mark.django_db
 FOLDER = Path(__file__).parent
@@ -94,6 +96,22 @@ def test_a_report_is_taken(cast: Cast, client: Client) -> None:
     assert send(client, path, cast.key, golden("execute_request.json")).status_code == 200
     command.refresh_from_db()
     assert (command.state, command.result) == ("succeeded", golden("execute_request.json")["result"])
+
+
+def test_a_plan_is_asked_for_and_taken_with_the_golden_shape(cast: Cast, client: Client) -> None:
+    wanted = golden("explain_command.json")
+    fingerprint = Fingerprint.objects.create(
+        organization=cast.example, fingerprint_id=wanted["params"]["fingerprint_id"], text="select ?"
+    )
+    statement = plannable(cast.collector, fingerprint, wanted["params"]["key"])
+    request_plan(statement=statement, actor=SOMEBODY)
+    path = f"collectors/{cast.collector.pk}"
+    command = json.loads(send(client, f"{path}/heartbeat", cast.key, {}).content)["commands"][0]
+    assert shape(command) == shape(wanted)
+    assert command["params"] == wanted["params"]
+    result = golden("explain_result.json")
+    assert send(client, f"{path}/commands/{command['id']}/execute", cast.key, result).status_code == 200
+    assert Plan.objects.get().nodes == result["result"]["plan"]["nodes"]
 
 
 def test_rows_of_a_slow_log_are_taken_compressed_and_answered_with_the_golden_shape(cast: Cast, client: Client) -> None:

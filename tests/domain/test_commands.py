@@ -4,7 +4,7 @@ from collectors.domain.commands import EXECUTED, OPEN, REQUESTABLE, SETS_COLLECT
 
 
 def test_the_list_of_commands_is_closed() -> None:
-    assert [kind.value for kind in CommandType] == ["start", "stop", "collect", "update_config", "audit"]
+    assert [kind.value for kind in CommandType] == ["start", "stop", "collect", "update_config", "audit", "explain"]
 
 
 def test_every_state_is_open_executed_or_ended_without_a_report() -> None:

@@ -55,6 +55,7 @@ from collectors.services import (
     offers,
     people,
     personal_tokens,
+    plan_requests,
     reencryption,
     restores,
     second_factors,
@@ -62,6 +63,7 @@ from collectors.services import (
 from collectors.services.errors import Refused
 from tests.authenticator import Authenticator, with_second_factor
 from tests.cast import PASSWORD, SOMEBODY, Cast, enrolment_token
+from tests.plannable import plannable
 
 pytestmark = pytest.mark.django_db
 WEEK = timedelta(days=7)
@@ -202,7 +204,7 @@ call(people.change_organization)(lambda cast: {"organization": cast.example, "se
 call(people.create_organization)(lambda _cast: {"name": "Another"})
 call(people.delete_organization)(lambda _cast: {"organization": Organization.objects.create(name="Another")})
 call(people.create_team)(lambda cast: {"organization": cast.example, "name": "Another"})
-call(people.rename_team)(lambda cast: {"team": cast.shop, "name": "Another"})
+call(people.change_team)(lambda cast: {"team": cast.shop, "name": "Another"})
 call(people.delete_team)(empty_team)
 call(fingerprint_notes.add_note)(
     lambda cast: {"fingerprint": known(cast), "author": cast.bob, "text": "the nightly report"}
@@ -218,6 +220,7 @@ call(people.change_user)(lambda cast: {"user": cast.bob, "changes": {"name": "Ro
 call(people.change_own_password)(lambda cast: {"user": cast.bob, "password": "quite another phrase"})
 call(people.change_preferences)(lambda cast: {"user": cast.bob, "name": "R", "language": "it", "time_zone": ""})
 call(people.sign_out)(lambda cast: {"user": cast.bob})
+call(plan_requests.request_plan)(lambda cast: {"statement": plannable(cast.collector, known(cast))})
 call(personal_tokens.create_token)(personal)
 call(personal_tokens.revoke_token)(lambda cast: {"token": CALLS["personal_tokens.create_token"](cast)().row})
 call(reencryption.record_done)(lambda _cast: {"progress": list(reencryption.reencrypt_all())[-1]})

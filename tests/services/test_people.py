@@ -27,13 +27,13 @@ def test_a_second_team_of_the_same_name_is_a_conflict(cast: Cast) -> None:
         people.create_team(organization=cast.example, name="Shop", actor=SOMEBODY)
     assert refusal.value.code == "exists"
     with pytest.raises(Conflict):
-        people.rename_team(team=cast.warehouse, name="Shop", actor=SOMEBODY)
+        people.change_team(team=cast.warehouse, name="Shop", actor=SOMEBODY)
     assert Team.objects.filter(organization=cast.example).count() == 2
     people.create_team(organization=cast.sample, name="Warehouse", actor=SOMEBODY)
 
 
 def test_every_change_is_in_the_audit_with_before_and_after(cast: Cast) -> None:
-    people.rename_team(team=cast.shop, name="Store", actor=SOMEBODY)
+    people.change_team(team=cast.shop, name="Store", actor=SOMEBODY)
     entry = AuditEntry.objects.latest("pk")
     assert (entry.action, entry.before, entry.after) == ("team.change", {"name": "Shop"}, {"name": "Store"})
 

@@ -121,6 +121,10 @@ class Source(ABC):
         """The finished-but-open parts of an upload of texts for `keys`; see `text_wanted` in docs/wire.md."""
         return iter(())
 
+    def explain(self, params: dict[str, Any]) -> dict[str, Any]:  # noqa: ARG002  (most sources have no plans)
+        """Carry out the command `explain`: the plan of a statement that the server has recorded. Raise SourceError."""
+        raise SourceError("no_plans", "only PostgreSQL makes plans of statements without their literals")
+
     def delivered(self) -> None:  # noqa: B027  (most sources leave the server alone)
         """Everything that was read is with the backend. Raise SourceError."""
 

@@ -2,19 +2,20 @@
 
 from __future__ import annotations
 
-import re
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, ClassVar, Final
 
 from dbpower_agent.clock import Instant
 from dbpower_agent.sources.base import Audit, Collection, Source, SourceError, SourceTools, statement
 from dbpower_agent.sources.pg_extension import Extension, find_extension, system_identifier
+from dbpower_agent.sources.pg_plans import KEY, Wanted, explain
 from dbpower_agent.sources.postgres_connection import PostgresConnection
 from dbpower_agent.sources.snapshot_parts import SnapshotParts
 from dbpower_agent.sources.snapshots import Generation, SnapshotSeries, text_parts
 from dbpower_agent.state import SourceStatus
 
 if TYPE_CHECKING:
+    import re
     from collections.abc import Iterator
 
     from dbpower_agent.database_config import DatabaseConfig
@@ -24,7 +25,6 @@ ATTEMPTS: Final = 3
 TEXT_LIMIT: Final = 131_072
 # The text the server shows in place of one that its reader may not see.
 HIDDEN: Final = "<insufficient privilege>"
-KEY: Final = re.compile(r"(\d{1,10}):(\d{1,10}):(-?\d{1,19}):[tf]")
 
 
 @dataclass(frozen=True)
@@ -89,6 +89,14 @@ class PgStatStatementsSource(Source):
         return text_parts(
             keys, self._texts([match for key in keys if (match := KEY.fullmatch(key))]), dialect="postgres"
         )
+
+    def explain(self, params: dict[str, Any]) -> dict[str, Any]:
+        """The plan of one recorded statement, by its key: its text is read here, on this server."""
+        wanted = Wanted.of(params)
+        match = KEY.fullmatch(wanted.key)
+        texts = dict(self._texts([match] if match else []))
+        self._connect()
+        return explain(self._open(), self._config, wanted, texts.get(wanted.key))
 
     def _texts(self, keys: list[re.Match[str]]) -> Iterator[tuple[str, str | None]]:
         if not keys:

@@ -36,6 +36,14 @@ MARK: Final = "dbpower-agent"
 Row = tuple[Any, ...]
 
 
+class StatementFailedError(Exception):
+    """The server refused a statement. Its message stays here: it may quote data."""
+
+    def __init__(self, sqlstate: str) -> None:
+        super().__init__(sqlstate)
+        self.sqlstate = sqlstate
+
+
 class PostgresConnection:
     """Autocommit, no prepared statements, its own application name, limits on every statement and lock."""
 
@@ -69,6 +77,18 @@ class PostgresConnection:
                 return cursor.fetchall()
         except self._errors.Error as error:
             raise self._translate(error) from error
+
+    def rows_read_only(
+        self, sql: str, parameters: Sequence[object], *, statement_timeout_ms: int, lock_timeout_ms: int
+    ) -> list[Row]:
+        """Run a statement in a transaction that cannot write and is always rolled back. Raise StatementFailedError."""
+        limits = f"SET LOCAL statement_timeout = {statement_timeout_ms}; SET LOCAL lock_timeout = {lock_timeout_ms}"
+        try:
+            with self._raw.transaction(force_rollback=True), self._raw.cursor() as cursor:
+                cursor.execute(f"SET TRANSACTION READ ONLY; {limits}".encode())
+                return cursor.execute(sql.encode(), parameters).fetchall()
+        except self._errors.Error as error:
+            raise StatementFailedError(getattr(error, "sqlstate", None) or "08000") from None
 
     def stream(self, sql: str, parameters: Sequence[object] = ()) -> Generator[Row, None, None]:
         """Run a statement and hand its rows out one by one, so that memory stays flat."""

@@ -55,7 +55,20 @@ def grants_context(typed: Mapping[str, Any]) -> dict[str, Any]:
     return {
         "engine": engine.value,
         "grants": [Shown(f"grant-{grant.purpose}", *words[grant.purpose], grant.sql) for grant in found],
+        "optional": _optional(engine, user),
     }
+
+
+def _optional(engine: Engine, user: str) -> list[Shown]:
+    """Return what can be left out: plans need it, numbers do not."""
+    if engine is not Engine.POSTGRES:
+        return []
+    why = _(
+        "Only where the team wants plans of statements, with PostgreSQL 16 or newer, in each database and as a superuser. "
+        "Write the role whose statements may be planned in the place of app. The agent itself needs no rights on tables."
+    )
+    sql = grants.plan_functions(role="app", user=user or grants.USER)
+    return [Shown("grant-plans", _("Functions that make plans, if wanted"), why, sql)]
 
 
 def _typed(typed: Mapping[str, Any], name: str) -> str:

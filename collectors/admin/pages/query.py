@@ -16,6 +16,7 @@ from collectors.admin.display import Unit, in_unit
 from collectors.admin.pages import queries_choices, queries_table
 from collectors.admin.pages.queries_choices import GROUPINGS, Choices, number
 from collectors.admin.pages.query_charts import query_charts
+from collectors.admin.pages.query_plan import plan_context
 from collectors.domain import metrics, tags
 from collectors.domain.groupings import Grouping
 from collectors.domain.metrics import METRICS, TIME
@@ -68,6 +69,7 @@ def query_page(request: HttpRequest, pk: str) -> HttpResponse:
         "list_address": queries_choices.address_of_list(choices),
         "is_fullwidth": "1",
         **_people(principal, fingerprint),
+        **plan_context(request, principal, fingerprint),
     }
     try:
         context |= _numbers(request, choices, principal, fingerprint)

@@ -18,12 +18,14 @@ from collectors.services import commands
 
 
 class ResultField(serializers.JSONField):
-    """Any JSON up to 16 KiB."""
+    """Any JSON up to 16 KiB; one that holds a plan may be larger."""
 
     def to_internal_value(self, data: Any) -> Any:
         """Return the value. Raises `ValidationError` when it is too large to keep."""
-        if len(json.dumps(data, ensure_ascii=False).encode()) > limits.MAX_RESULT_BYTES:
-            raise serializers.ValidationError(f"At most {limits.MAX_RESULT_BYTES} bytes.")
+        has_plan = isinstance(data, dict) and "plan" in data
+        most = limits.MAX_PLAN_BYTES if has_plan else limits.MAX_RESULT_BYTES
+        if len(json.dumps(data, ensure_ascii=False).encode()) > most:
+            raise serializers.ValidationError(f"At most {most} bytes.")
         return data
 
 

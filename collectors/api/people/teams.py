@@ -18,6 +18,7 @@ class TeamSerializer(TenantSerializer):
     id = serializers.IntegerField(read_only=True)
     name = serializers.CharField(max_length=limits.MAX_NAME_CHARACTERS)
     organization_id = ScopedRelatedField(queryset=Organization.objects.all(), source="organization")
+    plans = serializers.BooleanField(required=False, default=False)
     created_at = serializers.DateTimeField(read_only=True)
 
 
@@ -25,6 +26,7 @@ class TeamChangeSerializer(TenantSerializer):
     """What can be changed of a team."""
 
     name = serializers.CharField(max_length=limits.MAX_NAME_CHARACTERS)
+    plans = serializers.BooleanField(required=False)
 
 
 class TeamViewSet(TenantViewSet[Team]):
@@ -50,16 +52,16 @@ class TeamViewSet(TenantViewSet[Team]):
         """Create a team."""
         body = self.validated(TeamSerializer)
         self.require(Permission.TEAM_MANAGE, body["organization"])
-        team = people.create_team(organization=body["organization"], name=body["name"], actor=self.actor)
+        team = people.create_team(**body, actor=self.actor)
         return Response(self.get_serializer(team).data, status=status.HTTP_201_CREATED)
 
     @extend_schema(request=TeamChangeSerializer, responses=TeamSerializer)
     def partial_update(self, request: Request, pk: str) -> Response:
-        """Rename a team."""
+        """Rename a team, or switch plans."""
         team = self.get_object()
         body = self.validated(TeamChangeSerializer, partial=True)
-        if "name" in body:
-            people.rename_team(team=team, name=body["name"], actor=self.actor)
+        if body:
+            people.change_team(team=team, **body, actor=self.actor)
         return Response(self.get_serializer(team).data)
 
     def destroy(self, request: Request, pk: str) -> Response:
