@@ -1,8 +1,9 @@
-"""Who answers when no view does: the console to people who look at its pages, the API to everybody else."""
+"""Who answers when no view does: the console to browsers that look at its pages, the API's one error shape to programs."""
 
 from types import ModuleType
 
 from django.http import HttpRequest, HttpResponse
+from django.views.defaults import permission_denied
 
 from collectors.admin.pages import errors as console
 from collectors.api import errors as api
@@ -14,8 +15,16 @@ def bad_request(request: HttpRequest, exception: Exception | None = None) -> Htt
     return answer
 
 
+def forbidden(request: HttpRequest, exception: Exception) -> HttpResponse:
+    """Answer somebody whose role is too small. Views of the API have their own answer for it."""
+    if _asked(request) is console:
+        return console.forbidden(request, exception)
+    answer: HttpResponse = permission_denied(request, exception)
+    return answer
+
+
 def not_found(request: HttpRequest, exception: Exception | None = None) -> HttpResponse:
-    """Answer an address that does not exist."""
+    """Answer an address that does not exist, or not for whoever asks: nobody is told which."""
     answer: HttpResponse = _asked(request).not_found(request, exception)
     return answer
 
@@ -27,4 +36,5 @@ def server_error(request: HttpRequest) -> HttpResponse:
 
 
 def _asked(request: HttpRequest) -> ModuleType:
-    return console if request.path.startswith("/admin/") else api
+    is_page = request.path.startswith("/admin/") and "text/html" in request.headers.get("Accept", "")
+    return console if is_page else api

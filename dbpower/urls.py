@@ -16,7 +16,6 @@ urlpatterns = [
 ]
 
 handler400 = "dbpower.errors.bad_request"
-# The API has its own answer for it.
-handler403 = "collectors.admin.pages.errors.forbidden"
+handler403 = "dbpower.errors.forbidden"
 handler404 = "dbpower.errors.not_found"
 handler500 = "dbpower.errors.server_error"

@@ -9,6 +9,7 @@ from tests.admin.conftest import Visit
 from tests.cast import Cast
 
 pytestmark = pytest.mark.django_db
+BROWSER = {"Accept": "text/html,application/xhtml+xml,*/*;q=0.8"}
 
 
 @pytest.mark.parametrize(
@@ -22,7 +23,7 @@ pytestmark = pytest.mark.django_db
 def test_a_page_that_is_not_for_somebody_says_so_in_words_and_leads_on(
     address: str, status: int, said: str, cast: Cast, visit: Visit
 ) -> None:
-    answer = visit(cast.bob).get(address)
+    answer = visit(cast.bob).get(address, headers=BROWSER)
     assert answer.status_code == status
     page = answer.content.decode()
     assert said in page
@@ -44,5 +45,7 @@ def test_what_broke_is_told_without_the_database(rf: RequestFactory, django_asse
     assert [answer.status_code for answer in answers] == [500, 400, 404]
 
 
-def test_outside_the_console_errors_keep_the_one_shape(client: Client) -> None:
-    assert client.get("/api/v1/no-such-thing").json()["code"] == "not_found"
+def test_programs_get_the_one_shape(cast: Cast, visit: Visit) -> None:
+    client = visit(cast.bob)
+    assert client.get("/api/v1/no-such-thing", headers=BROWSER).json()["code"] == "not_found"
+    assert client.get("/admin/no-such-page/").json()["code"] == "not_found"
