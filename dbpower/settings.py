@@ -59,7 +59,7 @@ APPEND_SLASH = False
 ROOT_URLCONF = "dbpower.urls"
 WSGI_APPLICATION = "dbpower.wsgi.application"
 LOGIN_URL = reverse_lazy("admin:login")
-CSRF_FAILURE_VIEW = "collectors.admin.refusals.csrf_failure"
+CSRF_FAILURE_VIEW = "collectors.admin.pages.errors.form_refused"
 LOGIN_REDIRECT_URL = reverse_lazy("admin:index")
 
 INSTALLED_APPS = [

@@ -15,6 +15,7 @@ urlpatterns = [
     path("", include("collectors.api.urls")),
 ]
 
-handler400 = "collectors.api.errors.bad_request"
-handler404 = "collectors.api.errors.not_found"
-handler500 = "collectors.api.errors.server_error"
+handler400 = "dbpower.errors.bad_request"
+handler403 = "dbpower.errors.forbidden"
+handler404 = "dbpower.errors.not_found"
+handler500 = "dbpower.errors.server_error"

@@ -15,14 +15,14 @@ from django.http import Http404, HttpRequest, HttpResponse, HttpResponseNotAllow
 from django.shortcuts import render
 from django.urls import URLPattern, path, reverse
 from django.utils.translation import gettext as _
-from unfold.admin import ModelAdmin
 
 from collectors.access import may, permitted, visible_to
-from collectors.admin import columns, refusals, signed_in
+from collectors.admin import refusals, signed_in
 from collectors.admin.actions import MAX_ROWS, ActionButton, ScopedAction
 from collectors.admin.filters import PeriodFilter
 from collectors.admin.forms import RefusableForm
 from collectors.admin.lists import BoundedList, BoundedPaginator
+from collectors.admin.shown import ShownModelAdmin
 from collectors.domain import limits
 from collectors.domain.roles import Permission
 from collectors.models import AuditEntry
@@ -34,7 +34,7 @@ _HISTORY: Final = 100
 _REFUSAL: Final = "_dbpower_refusal"
 
 
-class ScopedModelAdmin(ModelAdmin):
+class ScopedModelAdmin(ShownModelAdmin):
     """A table in the admin, scoped to whoever is signed in.
 
     Subclasses name the permission for each act; what they do not name is refused to everybody, SUPER_ADMIN too. Writing is
@@ -47,10 +47,6 @@ class ScopedModelAdmin(ModelAdmin):
     delete_permission: ClassVar[Permission | None] = None
     # What a related row must permit to be offered in a form, by field; rows that may be seen are offered otherwise.
     choice_permissions: ClassVar[dict[str, Permission]] = {}
-    # Fields that count something, and are shown as numbers; times are shown as times without being named.
-    numbers: ClassVar[tuple[str, ...]] = ()
-    # Columns and fields that only SUPER_ADMIN sees.
-    only_superuser: ClassVar[tuple[str, ...]] = ()
 
     # Whether the search that spans all tables finds rows of this one.
     found_everywhere: ClassVar[bool] = False
@@ -162,35 +158,6 @@ class ScopedModelAdmin(ModelAdmin):
             return False
         asking = signed_in.principal(request)
         return may(asking, permission, obj) if isinstance(obj, Model) else asking.holds(permission)
-
-    def get_list_display(self, request: HttpRequest) -> list[Any]:
-        """Return the columns, without those that only SUPER_ADMIN sees."""
-        names = [name for name in super().get_list_display(request) if self._shown(request, name)]
-        return [self._column(name) for name in names]
-
-    def get_fieldsets(self, request: HttpRequest, obj: Any = None) -> list[Any]:
-        """Return the fields, without those that only SUPER_ADMIN sees."""
-        return [
-            (title, {**options, "fields": [name for name in options["fields"] if self._shown(request, name)]})
-            for title, options in super().get_fieldsets(request, obj)
-        ]
-
-    def render_change_form(self, request: HttpRequest, context: dict[str, Any], *args: Any, **kwargs: Any) -> Any:
-        """Show times and numbers that nobody can change as the lists show them."""
-        page = context["adminform"]
-        readonly = {name: self._column(name) for name in page.readonly_fields}
-        page.readonly_fields = list(readonly.values())
-        page.fieldsets = [
-            (title, {**options, "fields": [readonly.get(name, name) for name in options["fields"]]})
-            for title, options in page.fieldsets
-        ]
-        return super().render_change_form(request, context, *args, **kwargs)
-
-    def _column(self, name: Any) -> Any:
-        return columns.shown(self.model, name, as_number=name in self.numbers)
-
-    def _shown(self, request: HttpRequest, name: Any) -> bool:
-        return name not in self.only_superuser or signed_in.principal(request).is_superuser
 
     # -- Writing -------------------------------------------------------------------------------------------------------
 

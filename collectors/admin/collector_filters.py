@@ -69,7 +69,7 @@ class CollectorListFilter(SimpleListFilter):
 
 
 class StatusFilter(CollectorListFilter):
-    """By status, or those that are late."""
+    """By status, or those that are late, who are then in no other choice: each collector is in one, as on the home page."""
 
     title = _("Status")
     parameter_name = "heartbeat__status__exact"
@@ -77,11 +77,9 @@ class StatusFilter(CollectorListFilter):
 
     def narrowed(self, rows: Any, value: str) -> QuerySet[Any]:
         """Return those of the status."""
-        if value == LATE:
-            late: QuerySet[Any] = rows.late(now=timezone.now(), accepting_since=ControlPlane.objects.accepting_since())
-            return late
-        by_status: QuerySet[Any] = rows.filter(heartbeat__status=value)
-        return by_status
+        when = {"now": timezone.now(), "accepting_since": ControlPlane.objects.accepting_since()}
+        found: QuerySet[Any] = rows.late(**when) if value == LATE else rows.in_status(value, **when)
+        return found
 
 
 class _RowFilter(CollectorListFilter):

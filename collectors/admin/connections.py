@@ -13,6 +13,7 @@ from unfold.widgets import (
 )
 
 from collectors.domain import connections, limits
+from collectors.services.collectors import BOTH_GIVEN
 
 _MODES: Final = (
     ("", _("Decided by the agent: plain on its own host, verified elsewhere")),
@@ -94,9 +95,7 @@ class ConnectionForm(forms.Form):
         if bool(self.cleaned_data.get("tls_cert")) != bool(self.cleaned_data.get("tls_key")):
             self.add_error("tls_key", _("Certificate and key belong together."))
         if connections.has_both(self.config()):
-            self.add_error(
-                "db_password_from", _("Give a password or the name of a secret on the agent's host, not both.")
-            )
+            self.add_error("db_password_from", BOTH_GIVEN)
         return cleaned
 
     def config(self) -> dict[str, Any]:

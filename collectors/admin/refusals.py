@@ -4,8 +4,7 @@ from collections.abc import Iterable
 from typing import Final
 
 from django.db.models import Model
-from django.http import HttpRequest, HttpResponse
-from django.views.csrf import csrf_failure as django_csrf_failure
+from django.http import HttpRequest
 
 from collectors.admin import signed_in
 from collectors.domain import limits
@@ -52,11 +51,9 @@ def record_void_invitation(request: HttpRequest) -> None:
     key_failures.note_refused(refused="invitation", actor=signed_in.actor(request), path=request.path)
 
 
-def csrf_failure(request: HttpRequest, reason: str = "") -> HttpResponse:
-    """Answer a form that was sent without the token of the session, which another site may have sent."""
+def record_form_without_token(request: HttpRequest) -> None:
+    """Write down that a form came without the token of its session, which another site may have sent."""
     if signed_in.actor(request).user_id is not None:
         record(request, reason=CSRF)
     else:
         key_failures.note_refused(refused="form", actor=signed_in.actor(request), path=request.path)
-    response: HttpResponse = django_csrf_failure(request, reason)
-    return response

@@ -8,7 +8,6 @@ from typing import Any, Final
 TLS_MODES: Final = ("disable", "require", "verify_ca", "verify_identity")
 # The name of a secret that the agent's host keeps; what it stands for, only that host knows.
 SECRET_NAME: Final = r"\A[a-z0-9_-]{1,32}\Z"  # noqa: S105 - a pattern
-BOTH_GIVEN: Final = "Give a password or the name of a secret on the agent's host, not both."
 
 
 def has_password(config: Mapping[str, Any]) -> bool:

@@ -58,6 +58,15 @@ class CollectorQuerySet(models.QuerySet["Collector"]):
             return self.none()
         return self.filter(heartbeat__status__in=liveness.MAY_BE_LATE, heartbeat__last_heartbeat__lt=cutoff)
 
+    def in_status(self, status: str, *, now: datetime, accepting_since: datetime | None) -> Self:
+        """Return those of the status, without those that are late: so each collector is in one state, as on the home page."""
+        cutoff = _late_before(now, accepting_since)
+        found = self.filter(heartbeat__status=status)
+        if cutoff is None or status not in liveness.MAY_BE_LATE:
+            return found
+        heard = models.Q(heartbeat__last_heartbeat__gte=cutoff) | models.Q(heartbeat__last_heartbeat=None)
+        return found.filter(heard)
+
     def stale(self, *, now: datetime) -> Self:
         """Return those whose data ought to be newer; one that stands by has none to show."""
         reading = models.Q(lease__isnull=False) | models.Q(database__lease__holder__isnull=True)

@@ -73,13 +73,14 @@ class Watched:
 
 def findings(watched: Watched, *, now: datetime, state: health.Detail) -> list[Finding]:
     """Return everything that is wrong, worst first."""
+    late = fleet.is_late(now)
     found = [
         _control_plane(state),
         _offline(watched),
-        _errors(watched.heartbeats),
+        _errors(watched.heartbeats, late),
         _duplicates(watched.heartbeats, now),
         _never_heard(watched.heartbeats, now),
-        _late(watched.heartbeats, now),
+        _late(watched.heartbeats, late),
         _gaps(watched.gaps, now),
         _commands(watched.commands, now),
         _keys(watched.collectors, now),
@@ -110,8 +111,9 @@ def _at_most(rows: QuerySet[Any, Any]) -> Iterator[Any]:
     yield from rows.order_by("-id")[: 4 * _EXAMPLES]
 
 
-def _errors(heartbeats: QuerySet[Heartbeat]) -> Finding:
-    rows = heartbeats.filter(status=Status.ERROR)
+def _errors(heartbeats: QuerySet[Heartbeat], late: Q) -> Finding:
+    # Of late ones nobody knows whether it still is so.
+    rows = heartbeats.filter(~late, status=Status.ERROR)
     return Finding(Concern.ERROR, rows.count(), _examples(rows, "last_error_at", "last_error"))
 
 
@@ -126,11 +128,8 @@ def _never_heard(heartbeats: QuerySet[Heartbeat], now: datetime) -> Finding:
     return Finding(Concern.NEVER_HEARD, rows.count(), _examples(rows, "starting_since"))
 
 
-def _late(heartbeats: QuerySet[Heartbeat], now: datetime) -> Finding:
-    cutoff = fleet.late_cutoff(now)
-    if cutoff is None:
-        return Finding(Concern.LATE, 0)
-    rows = heartbeats.filter(status=Status.ONLINE, last_heartbeat__lt=cutoff)
+def _late(heartbeats: QuerySet[Heartbeat], late: Q) -> Finding:
+    rows = heartbeats.filter(late)
     return Finding(Concern.LATE, rows.count(), _examples(rows, "last_heartbeat", "address"))
 
 

@@ -2,13 +2,14 @@
 
 from collections.abc import Sequence
 from datetime import timedelta
-from typing import Any, NamedTuple
+from typing import Any, Final, NamedTuple
 
 from django.conf import settings
 from django.db import transaction
 from django.db.models import F
 from django.db.models.functions import Now
 from django.utils.translation import gettext as _
+from django.utils.translation import gettext_lazy
 
 from collectors.domain import connections, limits
 from collectors.domain.actors import Actor
@@ -18,6 +19,8 @@ from collectors.domain.sources import Engine
 from collectors.models import Collector, Command, Heartbeat, MonitoredDatabase, StatusChange, Team
 from collectors.services import audit, collections, configs, labels
 from collectors.services.errors import Refused
+
+BOTH_GIVEN: Final = gettext_lazy("Give a password or the name of a secret on the agent's host, not both.")
 
 
 class Registered(NamedTuple):
@@ -188,7 +191,7 @@ def change_collector(
 
 def _require_one_password(config: dict[str, Any]) -> None:
     if connections.has_both(config):
-        message = connections.BOTH_GIVEN
+        message = str(BOTH_GIVEN)
         raise Refused(message, code="invalid", errors={"config": [message]})
 
 

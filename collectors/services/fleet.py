@@ -21,7 +21,7 @@ _A_DAY: Final = timedelta(days=1)
 
 
 class State(StrEnum):
-    """A collector's status, and apart from it those that are ONLINE and late (`liveness.late_before`)."""
+    """A collector's status, and apart from it those that are late, whatever they said last (`liveness.late_before`)."""
 
     ONLINE = "online"
     LATE = "late"
@@ -73,15 +73,27 @@ def late_cutoff(now: datetime) -> datetime | None:
     )
 
 
-def tallies(*, heartbeats: QuerySet[Heartbeat], changes: QuerySet[StatusChange], now: datetime) -> list[Tally]:
-    """Return the number of collectors in each state, with the net of all flips within a day."""
+def is_late(now: datetime) -> Q:
+    """Return what is asked of heartbeats to find those that are overdue and not OFFLINE yet, as the list of collectors does."""
     cutoff = late_cutoff(now)
-    late = Q(status=Status.ONLINE, last_heartbeat__lt=cutoff) if cutoff else Q(pk__in=[])
-    counts = {state: Count("pk", filter=Q(status=state.upper())) for state in State if state is not State.LATE}
-    found = heartbeats.order_by().aggregate(**counts, late=Count("pk", filter=late))
-    found[State.ONLINE] -= found[State.LATE]
+    return Q(status__in=liveness.MAY_BE_LATE, last_heartbeat__lt=cutoff) if cutoff else Q(pk__in=[])
+
+
+def tallies(*, heartbeats: QuerySet[Heartbeat], changes: QuerySet[StatusChange], now: datetime) -> list[Tally]:
+    """Return the number of collectors in each state, each collector in one, with the net of all flips within a day."""
+    late = is_late(now)
+    counts = {str(state): Count("pk", filter=Q(status=state.upper())) for state in State if state is not State.LATE}
+    counts |= {_late_ones(status): Count("pk", filter=late & Q(status=status)) for status in liveness.MAY_BE_LATE}
+    found = heartbeats.order_by().aggregate(**counts)
+    found[State.LATE] = sum(found[_late_ones(status)] for status in liveness.MAY_BE_LATE)
+    for status in liveness.MAY_BE_LATE:
+        found[status.lower()] -= found[_late_ones(status)]
     net = _net(changes.filter(changed_at__gte=now - _A_DAY))
     return [Tally(state, found[state], None if state is State.LATE else net.get(state.upper(), 0)) for state in State]
+
+
+def _late_ones(status: Status) -> str:
+    return f"late_{status.lower()}"
 
 
 def _net(changes: QuerySet[StatusChange]) -> dict[str, int]:

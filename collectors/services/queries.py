@@ -28,7 +28,6 @@ from django.utils import timezone
 from django.utils.translation import ngettext
 
 from collectors.domain import limits, periods
-from collectors.domain.sketches import Sketch
 from collectors.domain.sources import Source
 from collectors.models import Cost, DirtyDay, DirtyHour, Fingerprint, Gap, Latency, MonitoredDatabase, Statement
 from collectors.models.buckets import Resolution
@@ -89,28 +88,6 @@ def top_fingerprints(*, costs: QuerySet[Cost], since: datetime, until: datetime)
         )
         .order_by("-sum_time_ns", *TIES)
     )
-
-
-def with_percentiles(
-    rows: Iterable[dict[str, Any]], *, sketches: QuerySet[Latency], since: datetime, until: datetime
-) -> list[dict[str, Any]]:
-    """Return rows of `top_fingerprints` with the members of PERCENTILES, in nanoseconds.
-
-    They are None where the executions of a row were not all timed one by one: only slow logs do that.
-    """
-    found = list(rows)
-    wanted = [row for row in found if row["source"] == Source.SLOW_LOG and row["fingerprint_id"] is not None]
-    merged: dict[tuple[int, str], Sketch] = {}
-    if wanted:
-        stored = in_period(sketches, since=since, until=until).filter(
-            statement__source=Source.SLOW_LOG,
-            database_id__in={row["database_id"] for row in wanted},
-            statement__fingerprint__fingerprint_id__in={row["fingerprint_id"] for row in wanted},
-        )
-        packed = stored.order_by().values_list("database_id", "statement__fingerprint__fingerprint_id", "sketch")
-        for database_id, fingerprint_id, content in packed:
-            merged.setdefault((database_id, fingerprint_id), Sketch()).merge(Sketch.unpacked(bytes(content)))
-    return [{**row, **_percentiles(row, merged.get((row["database_id"], row["fingerprint_id"])))} for row in found]
 
 
 def in_period(
@@ -263,12 +240,6 @@ def _together(gaps: QuerySet[Gap], *, apart: tuple[str, ...] = ()) -> list[GapLi
 
 def _spread(databases: int) -> str:
     return ngettext("on %(count)d database", "on %(count)d databases", databases) % {"count": databases}
-
-
-def _percentiles(row: dict[str, Any], sketch: Sketch | None) -> dict[str, int | None]:
-    if sketch is None or sketch.count < row["sum_calls"]:
-        return dict.fromkeys(PERCENTILES)
-    return {name: round(sketch.quantile(share) or 0) for name, share in PERCENTILES.items()}
 
 
 def _marked(marks: type[DirtyHour | DirtyDay]) -> set[datetime]:

@@ -1,11 +1,13 @@
 """Home: what each role sees of the fleet, of what is wrong, and of what costs most."""
 
+from datetime import timedelta
+
 import pytest
 from django.urls import reverse
 from django.utils import timezone
 
 from collectors.domain.roles import Role
-from collectors.models import Heartbeat, MonitoredDatabase, Organization, Team
+from collectors.models import ControlPlane, Heartbeat, MonitoredDatabase, Organization, Team
 from tests.admin.conftest import Rows, Visit
 from tests.cast import Cast, person
 
@@ -32,6 +34,27 @@ def test_what_is_foreign_is_neither_named_nor_added_up(cast: Cast, own: Rows, fo
     response = visit(cast.alice).get(reverse(HOME))
     assert [row.text for row in response.context["top"]] == [own.fingerprint.text]
     assert sum(response.context["load"].series[0].values) == 6_000_000_000
+
+
+def test_a_statement_leads_to_its_page(cast: Cast, own: Rows, visit: Visit) -> None:
+    client = visit(cast.carol)
+    (row,) = client.get(reverse(HOME)).context["top"]
+    assert f'href="{row.address}"' in client.get(reverse(HOME)).content.decode()
+    assert client.get(row.address).context["fingerprint"] == own.fingerprint
+
+
+def test_a_tile_leads_to_as_many_collectors_as_it_counts(cast: Cast, visit: Visit) -> None:
+    now = timezone.now()
+    ControlPlane.objects.update(accepting_since=now - timedelta(days=1))
+    for pk, status, seconds in ((cast.collector.pk, "ERROR", 80), (cast.warehouse_collector.pk, "ONLINE", 5)):
+        Heartbeat.objects.filter(pk=pk).update(status=status, last_heartbeat=now - timedelta(seconds=seconds))
+    client = visit(cast.alice)
+    context = client.get(reverse(HOME)).context
+    counted = {tile.title: int(tile.count) for tile in context["tiles"]}
+    assert (counted["Late"], counted["Error"], counted["Online"]) == (1, 0, 1)
+    assert sum(counted.values()) == context["collector_count"] == 2
+    listed = {tile.title: client.get(tile.address).context["cl"].result_count for tile in context["tiles"]}
+    assert listed == counted
 
 
 def test_a_user_sees_what_costs_most_and_nothing_of_collectors(cast: Cast, own: Rows, visit: Visit) -> None:

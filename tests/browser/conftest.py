@@ -6,7 +6,7 @@ from pathlib import Path
 from urllib.parse import urlsplit
 
 import pytest
-from playwright.sync_api import Browser, ConsoleMessage, Page, Request, ViewportSize, sync_playwright
+from playwright.sync_api import Browser, ConsoleMessage, Page, Request, Response, ViewportSize, sync_playwright
 from pytest_django import Settings
 from pytest_django.live_server_helper import LiveServer
 
@@ -27,7 +27,7 @@ ARGUMENTS = [
 DESKTOP: ViewportSize = {"width": 1440, "height": 900}
 PHONE: ViewportSize = {"width": 390, "height": 844}
 SignIn = Callable[..., Page]
-Shoot = Callable[[Page, str], None]
+Shoot = Callable[..., None]
 
 
 @pytest.fixture(scope="session")
@@ -48,6 +48,7 @@ class Watch:
         page.on("console", self._console)
         page.on("pageerror", lambda error: self.found.append(f"error: {error}"))
         page.on("request", self._request)
+        page.on("response", self._response)
         page.on("requestfailed", self._failed)
 
     def _failed(self, request: Request) -> None:
@@ -56,8 +57,14 @@ class Watch:
             self.found.append(f"failed: {request.url} {request.failure}")
 
     def _console(self, message: ConsoleMessage) -> None:
-        if message.type in {"error", "warning"}:
+        # That an answer was a refusal is noted below, unless it is the page itself that somebody asked for.
+        if message.type in {"error", "warning"} and not message.text.startswith("Failed to load resource: the server"):
             self.found.append(f"console: {message.text}")
+
+    def _response(self, response: Response) -> None:
+        expected = 500 if response.request.is_navigation_request() else 400
+        if response.status >= expected:
+            self.found.append(f"answered: {response.url} {response.status}")
 
     def _request(self, request: Request) -> None:
         parts = urlsplit(request.url)
@@ -102,9 +109,10 @@ def shoot(tmp_path: Path) -> Shoot:
     folder = Path(os.environ.get("DBPOWER_SCREENSHOTS") or tmp_path)
     folder.mkdir(parents=True, exist_ok=True)
 
-    def taken(page: Page, name: str) -> None:
+    def taken(page: Page, name: str, settle: int = 250) -> None:
         page.evaluate("document.fonts.ready")
-        page.wait_for_timeout(250)
+        if settle:
+            page.wait_for_timeout(settle)
         page.screenshot(path=folder / f"{name}.png", full_page=True)
 
     return taken

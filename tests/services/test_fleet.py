@@ -32,11 +32,15 @@ def counts(now: datetime) -> dict[str, int]:
     return {tally.state: tally.collectors for tally in found if tally.collectors}
 
 
-def test_each_collector_is_in_one_state_and_late_ones_are_not_among_those_online(cast: Cast, now: datetime) -> None:
+def test_each_collector_is_in_one_state_and_late_ones_in_no_other(cast: Cast, now: datetime) -> None:
     state(cast.collector.pk, "ONLINE", now - 30 * SECOND)
     state(cast.warehouse_collector.pk, "ONLINE", now - 61 * SECOND)
     state(cast.foreign_collector.pk, "STOPPED", now - 500 * SECOND)
     assert counts(now) == {State.ONLINE: 1, State.LATE: 1, State.STOPPED: 1}
+    state(cast.collector.pk, "ERROR", now - 61 * SECOND)
+    assert counts(now) == {State.LATE: 2, State.STOPPED: 1}
+    state(cast.collector.pk, "ERROR", now - 30 * SECOND)
+    assert counts(now) == {State.ERROR: 1, State.LATE: 1, State.STOPPED: 1}
 
 
 def test_nobody_is_late_while_the_control_plane_was_away_itself(cast: Cast, now: datetime) -> None:

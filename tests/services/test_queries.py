@@ -1,6 +1,5 @@
 """What statements cost over a period."""
 
-import math
 import random
 from datetime import datetime, timedelta
 from typing import Any
@@ -10,7 +9,7 @@ from django.db.models import QuerySet
 from django.utils import timezone
 
 from collectors.domain import periods
-from collectors.models import Bucket, Cost, DirtyDay, DirtyHour, Gap, Latency, SlowQuery
+from collectors.models import Bucket, Cost, DirtyDay, DirtyHour, Gap, SlowQuery
 from collectors.services import queries, rollups
 from tests.cast import Cast
 from tests.services.uploading import digests, send, slow_log, slow_query, snapshot, statement
@@ -180,39 +179,6 @@ def in_buckets(since: datetime, until: datetime) -> dict[int, tuple[int, int]]:
         calls, time = found.get(row.database_id, (0, 0))
         found[row.database_id] = (calls + row.calls, time + row.total_time_ns)
     return found
-
-
-def test_percentiles_of_any_period_are_within_two_percent_of_the_exact_ones(cast: Cast) -> None:
-    draw = random.Random(7)
-    times = [round(draw.lognormvariate(0, 1.5), 6) for _ in range(900)]
-    rows = [slow_query(query_time=time, age_seconds=draw.uniform(0, 90 * 3600)) for time in times]
-    for first in range(0, 900, 300):
-        send(cast.collector, slow_log(first, 300, queries=rows[first : first + 300]))
-        if first == 300:
-            rollups.roll_up()
-    now = timezone.now()
-    since, until = now - timedelta(hours=100), now + periods.BUCKET
-    (row,) = queries.with_percentiles(
-        queries.top_fingerprints(costs=Cost.objects.all(), since=since, until=until),
-        sketches=Latency.objects.all(),
-        since=since,
-        until=until,
-    )
-    assert row["sum_calls"] == 900
-    for name, share in queries.PERCENTILES.items():
-        exact = sorted(times)[math.floor(share * 899)] * 1e9
-        assert row[name] == pytest.approx(exact, rel=0.02), name
-
-
-def test_there_are_no_percentiles_where_executions_were_not_timed_one_by_one(cast: Cast) -> None:
-    send(cast.warehouse_collector, snapshot(1))
-    send(cast.warehouse_collector, snapshot(2, statement("a", 5)))
-    send(cast.collector, slow_log(0, 2))
-    Bucket.objects.filter(statement__source="slow_log").update(calls=3)
-    now = timezone.now()
-    since, until = now - periods.DAY, now + periods.BUCKET
-    rows = queries.with_percentiles(top(Cost.objects.all()), sketches=Latency.objects.all(), since=since, until=until)
-    assert [row[name] for row in rows for name in queries.PERCENTILES] == [None] * 6
 
 
 def test_what_both_sources_hold_counts_once_also_in_hours_and_days(cast: Cast) -> None:

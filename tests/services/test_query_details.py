@@ -1,5 +1,7 @@
 """What is told of rows beside their sums."""
 
+import math
+import random
 from datetime import timedelta
 from typing import Any
 
@@ -9,7 +11,7 @@ from django.utils import timezone
 from collectors.domain import metrics
 from collectors.domain.groupings import Grouping
 from collectors.models import Fingerprint, Gap, Latency, MonitoredDatabase, Statement
-from collectors.services import query_details, top_queries
+from collectors.services import queries, query_details, rollups, top_queries
 from collectors.services.query_narrowing import Narrowing
 from collectors.services.top_queries import Question, Row
 from tests.cast import Cast
@@ -95,6 +97,23 @@ def test_percentiles_are_told_where_every_execution_was_timed(cast: Cast) -> Non
     Statement.objects.update(fingerprint=Fingerprint.objects.get(text="select ?"))
     asked = question()
     assert query_details.percentiles(asked, page(asked).rows, Latency.objects.all()) == {}
+
+
+def test_percentiles_of_any_period_are_within_two_percent_of_the_exact_ones(cast: Cast) -> None:
+    draw = random.Random(7)
+    times = [round(draw.lognormvariate(0, 1.5), 6) for _ in range(900)]
+    sent = [slow_query(query_time=time, age_seconds=draw.uniform(0, 90 * 3600)) for time in times]
+    for first in range(0, 900, 300):
+        send(cast.collector, slow_log(first, 300, queries=sent[first : first + 300]))
+        if first == 300:
+            rollups.roll_up()
+    asked = question(hours=100)
+    (row,) = page(asked).rows
+    assert row.sums["calls"] == 900
+    told = query_details.percentiles(asked, [row], Latency.objects.all())[row.identity]
+    for name, share in queries.PERCENTILES.items():
+        exact = sorted(times)[math.floor(share * 899)] * 1e9
+        assert told[name] == pytest.approx(exact, rel=0.02), name
 
 
 def test_gaps_are_told_by_database(cast: Cast) -> None:

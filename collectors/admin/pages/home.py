@@ -60,7 +60,8 @@ class TopRow:
     """One of the dearest fingerprints."""
 
     text: str
-    fingerprint_id: str | None
+    # Its own page; nothing while its text is not here.
+    address: str
     database: str
     total: str
     share: int
@@ -214,7 +215,7 @@ def _top_row(row: dict[str, Any], line: list[series.Totals], dearest: int) -> To
     calls, total = row["sum_calls"], row["sum_time_ns"]
     return TopRow(
         text=row["fingerprint"] or "",
-        fingerprint_id=row["fingerprint_id"],
+        address=f"{reverse('admin:query', args=[pk])}?period=day" if (pk := row["statement__fingerprint"]) else "",
         database=row["database_name"],
         total=in_unit(total, Unit.NANOSECONDS),
         share=round(100 * total / dearest) if dearest else 0,
