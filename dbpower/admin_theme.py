@@ -31,7 +31,11 @@ UNFOLD: dict[str, Any] = {
     "SHOW_VIEW_ON_SITE": False,
     "SHOW_BACK_BUTTON": True,
     "COLORS": {"primary": _PRIMARY},
-    "STYLES": [lambda _request: static("collectors/admin.css"), lambda _request: static("collectors/charts.css")],
+    "STYLES": [
+        lambda _request: static("collectors/admin.css"),
+        lambda _request: static("collectors/charts.css"),
+        lambda _request: static("collectors/people.css"),
+    ],
     "SCRIPTS": [
         lambda _request: static("collectors/admin.js"),
         lambda _request: static("collectors/time_zone.js"),

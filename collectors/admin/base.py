@@ -20,6 +20,7 @@ from unfold.admin import ModelAdmin
 from collectors.access import may, permitted, visible_to
 from collectors.admin import columns, refusals, signed_in
 from collectors.admin.actions import MAX_ROWS, ActionButton, ScopedAction
+from collectors.admin.audit_words import tell
 from collectors.admin.filters import PeriodFilter
 from collectors.admin.forms import RefusableForm
 from collectors.admin.lists import BoundedList, BoundedPaginator
@@ -130,7 +131,7 @@ class ScopedModelAdmin(ModelAdmin):
                 if item[1] is PeriodFilter:
                     names += [f"{item[0]}_{part}" for part in PeriodFilter.PARAMETERS]
             elif isinstance(item, type) and issubclass(item, ListFilter):
-                names.append(str(getattr(item, "parameter_name", "")))
+                names += getattr(item, "PARAMETERS", None) or [str(getattr(item, "parameter_name", ""))]
             else:
                 names.append(str(item))
         return names
@@ -284,11 +285,12 @@ class ScopedModelAdmin(ModelAdmin):
             raise PermissionDenied
         if obj is None:
             return self._absent(request, object_id)
+        asking = signed_in.principal(request)
         entries = AuditEntry.objects.filter(object_type=self.opts.model_name, object_id=obj.pk)
         context = {
             **self.admin_site.each_context(request),
             "title": _("History of %(object)s") % {"object": obj},
-            "entries": visible_to(entries, signed_in.principal(request))[:_HISTORY],
+            "told": tell(visible_to(entries, asking)[:_HISTORY], asking),
             "object": obj,
             "opts": self.opts,
             **(extra_context or {}),
