@@ -106,7 +106,7 @@ class RangeFilter(ListFilter):
             params.pop(name, None)
         self._shown = range_of(request)
 
-    def expected_parameters(self) -> list[str]:
+    def expected_parameters(self) -> list[str | None]:
         """Return the names of what the control sends."""
         return list(self.PARAMETERS)
 

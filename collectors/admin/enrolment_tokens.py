@@ -128,6 +128,10 @@ class EnrolmentTokenAdmin(ScopedModelAdmin):
         icon="block",
         done=_("Revoked: {names}."),
         offered=lambda token: token.revoked_at is None,
+        asks=_(
+            "No host can register with it any more. The collectors that it made stay, with their keys. "
+            "This cannot be undone, but you can make another token."
+        ),
     )
     def revoke(self, row: Any, actor: Actor) -> Any:
         """End a token; the collectors that it made stay."""
