@@ -106,23 +106,25 @@ OBJECTS: Final[dict[str, Any]] = {
     "user": _("User"),
 }
 # Members that the sentence or the page names already.
-NAMED: Final = frozenset({"user", "team_id", "email"})
+NAMED: Final = frozenset({"user", "team_id", "email", "command_id", "database_id"})
 MEMBERS: Final[dict[str, Any]] = {
     "collection_interval_minutes": _("minutes between collections"),
     "config": _("connection"),
-    "database_id": _("database"),
     "days": _("days"),
     "history_retention_days": _("days that numbers of statements are kept"),
     "is_active": _("active"),
     "is_superuser": _("SUPER_ADMIN"),
     "language": _("language"),
+    "lifetime_seconds": _("seconds that it lasts"),
     "made_by": _("made by"),
+    "max_uses": _("hosts that may use it"),
     "method": _("method"),
     "name": _("name"),
     "note": _("note"),
     "password": _("password"),
     "path": _("address"),
     "reason": _("reason"),
+    "overlap_seconds": _("seconds that the old key stays good"),
     "region": _("region"),
     "role": _("role"),
     "scopes": _("scopes"),

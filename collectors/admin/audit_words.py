@@ -130,6 +130,9 @@ def _changes(entry: AuditEntry) -> list[Change]:
     names = [name for name in {**entry.before, **entry.after} if name not in NAMED]
     if entry.action.startswith(("membership.", "invitation.")):
         names = [name for name in names if name != "role"]
+    if not entry.before:
+        # The sentence says what it is called.
+        names = [name for name in names if entry.after[name] != entry.object_label]
     return [
         Change(
             str(MEMBERS.get(name, name)),

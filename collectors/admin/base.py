@@ -14,6 +14,7 @@ from django.db.models import Field, ForeignKey, Model, QuerySet
 from django.http import Http404, HttpRequest, HttpResponse, HttpResponseNotAllowed, HttpResponseRedirect, QueryDict
 from django.urls import URLPattern, path, reverse
 from django.utils.translation import gettext as _
+from django.utils.translation import gettext_lazy
 
 from collectors.access import may, permitted, visible_to
 from collectors.admin import columns, refusals, signed_in, undo
@@ -56,6 +57,8 @@ class ScopedModelAdmin(AuditedModelAdmin):
     # What a list says that holds nothing, beyond that it does; and the words of the button that adds the first row.
     empty_text: ClassVar[Any] = ""
     add_words: ClassVar[Any] = ""
+    # What is said once a row was removed.
+    removed_words: ClassVar[Any] = gettext_lazy("%(name)s is removed.")
 
     # Whether an action that says what will happen does so however it is asked for.
     always_asks: ClassVar[bool] = True
@@ -274,6 +277,11 @@ class ScopedModelAdmin(AuditedModelAdmin):
             refusals.record_refused(request, refusal, row=self.get_object(request, unquote(object_id)))
             messages.error(request, str(refusal))
         return HttpResponseRedirect(self._address("change", object_id))
+
+    def response_delete(self, request: HttpRequest, obj_display: str, obj_id: int) -> HttpResponse:  # noqa: ARG002
+        """Say what was removed, and go to the list."""
+        self.message_user(request, self.removed_words % {"name": obj_display}, messages.SUCCESS)
+        return HttpResponseRedirect(self._address("changelist"))
 
     def message_user(self, request: HttpRequest, message: Any, *args: Any, **kwargs: Any) -> None:
         """Say something, with a button that undoes it where what was done can be undone."""

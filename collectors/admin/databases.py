@@ -37,6 +37,7 @@ class MonitoredDatabaseAdmin(ScopedModelAdmin):
     list_select_related = ["team", "organization", "lease__holder__heartbeat"]
     found_everywhere = True
     search_fields = ["name"]
+    empty_text = _("Each database comes with its first collector: register one, and its server appears here.")
     fields = ["name", "type", "team", "organization", "created_at"]
     readonly_fields = ["type", "team", "organization", "created_at"]
 

@@ -64,6 +64,10 @@ class EnrolmentTokenAdmin(ScopedModelAdmin):
     list_filter = [("team", ScopedRelatedFilter), ("type", ChoicesDropdownFilter)]
     list_select_related = ["team"]
     search_fields = ["name"]
+    empty_text = _(
+        "With an enrolment token many hosts register themselves, each with a collector of its own, until it expires."
+    )
+    add_words = _("New enrolment token")
     add_fieldsets: Any = ((None, {"fields": ["team", "name", "type", "max_uses", "hours"]}),)
     fields = ["team", "name", "type", "state", "used", "created_at", "expires_at"]
     actions = ["revoke"]

@@ -107,6 +107,9 @@ class MembershipAdmin(ScopedModelAdmin):
     ]
     list_select_related = ["user", "organization", "team"]
     search_fields = ["user__email", "user__name"]
+    removed_words = _("%(name)s: the role is taken away.")
+    empty_text = _("Nobody has a role yet. Invite somebody: you get a link to hand over, which gives one role, once.")
+    add_words = _("Invite somebody")
     add_fieldsets: Any = ((None, {"fields": ["email", "organization", "team", "role"]}),)
     fields = ["user", "organization", "team", "role"]
 
@@ -141,7 +144,9 @@ class MembershipAdmin(ScopedModelAdmin):
     def add_view(self, request: HttpRequest, form_url: str = "", extra_context: Any = None) -> HttpResponse:
         """Answer the form that gives a role or invites."""
         title = gettext("Invite somebody, or give a role")
-        answer: HttpResponse = super().add_view(request, form_url, {**(extra_context or {}), "title": title})
+        answer: HttpResponse = super().add_view(
+            request, form_url, {"title": title, "show_save_and_continue": False, **(extra_context or {})}
+        )
         return answer
 
     def create(self, request: HttpRequest, form: Any) -> Membership:

@@ -8,9 +8,9 @@ from django.http import HttpRequest, HttpResponse
 from django.utils.translation import gettext_lazy as _
 
 from collectors.admin import consequences, signed_in, undo
-from collectors.admin.base import ScopedModelAdmin
 from collectors.admin.consequences import Consequences
 from collectors.admin.pages.places import organization_context
+from collectors.admin.place_lists import PlaceAdmin
 from collectors.admin.site import site
 from collectors.domain.roles import Permission
 from collectors.models import Organization
@@ -18,14 +18,16 @@ from collectors.services import people
 
 
 @admin.register(Organization, site=site)
-class OrganizationAdmin(ScopedModelAdmin):
+class OrganizationAdmin(PlaceAdmin):
     """SUPER_ADMIN creates and removes organizations; an ORG_ADMIN changes their own."""
 
     view_permission = Permission.ORGANIZATION_VIEW
     add_permission = Permission.ORGANIZATION_CREATE
     change_permission = Permission.ORGANIZATION_CHANGE
     delete_permission = Permission.ORGANIZATION_DELETE
-    list_display = ["name", "created_at"]
+    place = "organization"
+    counted = ("teams", "people", "databases", "collectors")
+    list_display = ["name", "teams", "people", "databases", "collectors", "created_at"]
     change_form_template = "admin/dbpower/organization.html"
     found_everywhere = True
     search_fields = ["name"]

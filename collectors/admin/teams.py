@@ -9,10 +9,11 @@ from django.utils.translation import gettext_lazy as _
 
 from collectors.access import permitted
 from collectors.admin import consequences, signed_in, undo
-from collectors.admin.base import ScopedModelAdmin, number_in
+from collectors.admin.base import number_in
 from collectors.admin.consequences import Consequences
 from collectors.admin.filters import ScopedRelatedFilter
 from collectors.admin.pages.places import team_context
+from collectors.admin.place_lists import PlaceAdmin
 from collectors.admin.site import site
 from collectors.domain.roles import Permission
 from collectors.models import Organization, Team
@@ -20,7 +21,7 @@ from collectors.services import people
 
 
 @admin.register(Team, site=site)
-class TeamAdmin(ScopedModelAdmin):
+class TeamAdmin(PlaceAdmin):
     """An ORG_ADMIN manages the teams of the own organization. A team stays in its organization."""
 
     view_permission = Permission.TEAM_VIEW
@@ -28,7 +29,9 @@ class TeamAdmin(ScopedModelAdmin):
     change_permission = Permission.TEAM_MANAGE
     delete_permission = Permission.TEAM_MANAGE
     choice_permissions: ClassVar[dict[str, Permission]] = {"organization": Permission.TEAM_MANAGE}
-    list_display = ["name", "organization", "created_at"]
+    place = "team"
+    counted = ("people", "databases", "collectors")
+    list_display = ["name", "organization", "people", "databases", "collectors", "created_at"]
     list_filter = [("organization", ScopedRelatedFilter)]
     list_select_related = ["organization"]
     change_form_template = "admin/dbpower/team.html"

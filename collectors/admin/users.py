@@ -70,6 +70,8 @@ class UserAdmin(ScopedModelAdmin):
     list_display = ["email", "name", "is_active", "is_superuser", "last_login"]
     found_everywhere = True
     search_fields = ["email", "name"]
+    empty_text = _("People appear here once they have a role. Invite them by their e-mail address.")
+    add_words = _("New account")
     actions = ["deactivate", "reactivate", "end_logins", "reset_second_factor"]
     fields = ["email", "name", "password", "is_active", "is_superuser"]
 
