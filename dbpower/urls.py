@@ -16,5 +16,6 @@ urlpatterns = [
 ]
 
 handler400 = "collectors.api.errors.bad_request"
-handler404 = "collectors.api.errors.not_found"
+handler403 = "dbpower.errors.forbidden"
+handler404 = "dbpower.errors.not_found"
 handler500 = "collectors.api.errors.server_error"

@@ -78,7 +78,7 @@ def of_team(team: Team, principal: Principal) -> Consequences:
     people = visible_to(Membership.objects.filter(team=team), principal).count()
     lines = [
         ngettext(
-            "%(count)s person loses the role in it and is signed out.",
+            "%(count)s person loses their roles in it and is signed out.",
             "%(count)s people lose their roles in it and are signed out.",
             people,
         )
@@ -97,7 +97,7 @@ def of_organization(organization: Organization, principal: Principal) -> Consequ
     lines = [
         ngettext("%(count)s team goes.", "%(count)s teams go.", teams) % {"count": number(teams)},
         ngettext(
-            "%(count)s person loses the roles in it and is signed out.",
+            "%(count)s person loses their roles in it and is signed out.",
             "%(count)s people lose their roles in it and are signed out.",
             people,
         )

@@ -1,26 +1,34 @@
 """People. Accounts are SUPER_ADMIN's; others see who works with them, and nothing of what those do elsewhere."""
 
-from typing import Any, ClassVar
+from collections import defaultdict
+from typing import Any, ClassVar, Final
 
 from django import forms
 from django.contrib import admin
 from django.contrib.admin.utils import unquote
 from django.http import HttpRequest, HttpResponse
-from django.utils.translation import gettext
+from django.utils.html import format_html, format_html_join
+from django.utils.safestring import SafeString
+from django.utils.translation import gettext, pgettext
 from django.utils.translation import gettext_lazy as _
 from unfold.widgets import UnfoldAdminPasswordWidget
 
+from collectors.access import visible_to
 from collectors.admin import consequences, signed_in, undo
 from collectors.admin.actions import scoped_action
 from collectors.admin.base import ScopedModelAdmin
+from collectors.admin.display import number
 from collectors.admin.forms import RefusableForm
+from collectors.admin.lists import BoundedList
 from collectors.admin.pages.person import person_context
 from collectors.admin.site import site
 from collectors.domain.actors import Actor
 from collectors.domain.roles import Permission
-from collectors.models import User
+from collectors.models import Membership, User
 from collectors.services import people, second_factors
 from collectors.services.errors import Conflict, Refused
+
+_ROLES: Final = 3
 
 
 class UserForm(RefusableForm):
@@ -51,6 +59,21 @@ class UserForm(RefusableForm):
         return {*super()._get_validation_exclusions(), "password"}  # type: ignore[misc] # Django's hook, not in the stubs
 
 
+class PeopleList(BoundedList):
+    """People with those of their roles that may be seen, read for the page alone."""
+
+    def get_results(self, request: HttpRequest) -> None:
+        """Fetch the page, and the roles of those on it."""
+        super().get_results(request)
+        rows: list[Any] = list(self.result_list)
+        held = visible_to(Membership.objects.filter(user__in=rows), signed_in.principal(request))
+        by_user: dict[int, list[Membership]] = defaultdict(list)
+        for membership in held.select_related("team", "organization").order_by("pk"):
+            by_user[membership.user_id].append(membership)
+        for row in rows:
+            row.__dict__["visible_roles"] = by_user[row.pk]
+
+
 @admin.register(User, site=site)
 class UserAdmin(ScopedModelAdmin):
     """People of the signed-in person's organizations or teams."""
@@ -67,7 +90,7 @@ class UserAdmin(ScopedModelAdmin):
     )
     form = UserForm
     change_form_template = "admin/dbpower/person.html"
-    list_display = ["email", "name", "is_active", "is_superuser", "last_login"]
+    list_display = ["email", "name", "roles", "is_active", "is_superuser", "last_login"]
     found_everywhere = True
     search_fields = ["email", "name"]
     empty_text = _("People appear here once they have a role. Invite them by their e-mail address.")
@@ -96,6 +119,18 @@ class UserAdmin(ScopedModelAdmin):
             extra |= person_context(request, person)
         response: HttpResponse = super().change_view(request, object_id, form_url, extra)
         return response
+
+    def get_changelist(self, request: HttpRequest, **kwargs: Any) -> Any:  # noqa: ARG002
+        """Return the list that knows the roles."""
+        return PeopleList
+
+    @admin.display(description=_("Roles"))
+    def roles(self, user: User) -> SafeString | str:
+        """Return the roles that may be seen, the first of them."""
+        held: list[Membership] = user.__dict__["visible_roles"]
+        rows = ((m.role, m.team or gettext("whole organization"), m.organization) for m in held[:_ROLES])
+        more = format_html("<div>+ {}</div>", number(len(held) - _ROLES)) if len(held) > _ROLES else SafeString("")
+        return format_html_join("", "<div>{}: {}, {}</div>", rows) + more or pgettext("roles", "none")
 
     @scoped_action(
         permission=Permission.USER_MANAGE,

@@ -93,3 +93,12 @@ def test_a_list_that_holds_nothing_says_what_to_do(cast: Cast, visit: Visit) -> 
     client = visit(cast.alice)
     assert "a link that you hand over yourself" in client.get("/admin/collectors/invitation/").content.decode()
     assert "Take away a filter" in client.get("/admin/collectors/team/?q=nothing").content.decode()
+
+
+def test_a_browser_that_is_refused_is_told_so_in_plain_words_and_a_program_in_its_own(cast: Cast, visit: Visit) -> None:
+    client, html = visit(cast.carol), {"Accept": "text/html,*/*"}
+    refused = client.get("/admin/collectors/collector/", headers=html)
+    assert (refused.status_code, "Your role does not permit this" in refused.content.decode()) == (403, True)
+    absent = client.get("/admin/no-such-page/", headers=html)
+    assert (absent.status_code, "There is no such page" in absent.content.decode()) == (404, True)
+    assert client.get("/admin/no-such-page/").json()["code"] == "not_found"
