@@ -26,7 +26,7 @@ from collectors.admin.audit_sentences import ACTS, OBJECTS
 from collectors.admin.audit_words import tell
 from collectors.admin.base import MAX_ID_DIGITS, ScopedModelAdmin
 from collectors.admin.display import ago
-from collectors.admin.filters import DropdownFilter, PeriodFilter, ScopedRelatedFilter
+from collectors.admin.filters import DropdownFilter, ScopedRelatedFilter
 from collectors.admin.lists import BoundedList
 from collectors.admin.site import site
 from collectors.domain import acts, time_ranges
@@ -98,6 +98,7 @@ class RangeFilter(ListFilter):
     """The stretch of time of the control above the list (`collectors.admin.time_range`). Without one, all there is."""
 
     title = _("Period")
+    template = "admin/dbpower/nothing.html"
     PARAMETERS: Final = time_range.PARAMETERS
 
     def __init__(self, request: HttpRequest, params: dict[str, Any], model: Any, model_admin: Any) -> None:
@@ -149,7 +150,6 @@ class AuditEntryAdmin(ScopedModelAdmin):
     list_filter = [
         RangeFilter,
         ("organization", ScopedRelatedFilter),
-        ("created_at", PeriodFilter),
         ActionFilter,
         ObjectTypeFilter,
         PersonFilter,

@@ -2,6 +2,7 @@
 
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
+from datetime import timedelta
 from typing import Any, Final
 
 from django.apps import apps
@@ -13,7 +14,7 @@ from django.utils.translation import pgettext
 
 from collectors.access import Principal, seen_objects, visible_to
 from collectors.admin.audit_sentences import ACTS, MEMBERS, NAMED
-from collectors.admin.display import NOTHING
+from collectors.admin.display import NOTHING, duration
 from collectors.models import AuditEntry, Organization, Team
 
 _LONGEST: Final = 200
@@ -136,19 +137,21 @@ def _changes(entry: AuditEntry) -> list[Change]:
     return [
         Change(
             str(MEMBERS.get(name, name)),
-            _value(entry.before[name]) if name in entry.before else None,
-            _value(entry.after[name]) if name in entry.after else None,
+            _value(entry.before[name], name) if name in entry.before else None,
+            _value(entry.after[name], name) if name in entry.after else None,
         )
         for name in names
         if entry.before.get(name) != entry.after.get(name) or (name in entry.before) != (name in entry.after)
     ]
 
 
-def _value(value: Any) -> str:
+def _value(value: Any, name: str = "") -> str:
     if value is None or value == "":
         return pgettext("value", "none")
     if isinstance(value, bool):
         return _("yes") if value else _("no")
+    if name.endswith("_seconds") and isinstance(value, int):
+        return duration(timedelta(seconds=value))
     if isinstance(value, list):
         return ", ".join(map(_value, value)) or pgettext("value", "none")
     if isinstance(value, dict):

@@ -20,7 +20,6 @@ from collectors.access import may, permitted, visible_to
 from collectors.admin import columns, refusals, signed_in, undo
 from collectors.admin.actions import MAX_ROWS, ActionButton, ScopedAction
 from collectors.admin.consequences import TYPED, Consequences
-from collectors.admin.filters import PeriodFilter
 from collectors.admin.forms import RefusableForm
 from collectors.admin.history import AuditedModelAdmin
 from collectors.admin.lists import BoundedList, BoundedPaginator
@@ -137,8 +136,6 @@ class ScopedModelAdmin(AuditedModelAdmin):
         for item in declared:
             if isinstance(item, list | tuple):
                 names.append(str(item[0]))
-                if item[1] is PeriodFilter:
-                    names += [f"{item[0]}_{part}" for part in PeriodFilter.PARAMETERS]
             elif isinstance(item, type) and issubclass(item, ListFilter):
                 names += getattr(item, "PARAMETERS", None) or [str(getattr(item, "parameter_name", ""))]
             else:

@@ -174,7 +174,9 @@ def of_deactivation(principal: Principal, rows: list[User]) -> list[str]:
     return [
         *lines,
         *([text % {"count": number(made)}] if made else []),
-        _("You can undo it right afterwards, or reactivate them any time."),
+        _("You can undo it right afterwards, or reactivate them any time.")
+        if len(rows) == 1
+        else _("You can reactivate them any time."),
     ]
 
 
