@@ -130,7 +130,9 @@ MEMBERS: Final[dict[str, Any]] = {
     "scopes": _("scopes"),
     "second_factor_required": _("second factor required"),
     "slow_query_retention_days": _("days that slow queries are kept"),
+    "second_factor": _("second factor"),
     "tags": _("tags"),
     "time_zone": _("time zone"),
     "type": _("type"),
+    "way": _("by"),
 }

@@ -12,7 +12,7 @@ from collectors.domain.roles import Role
 format_html_lazy = lazy(format_html, SafeString)
 
 WORDS: Final[dict[str, Any]] = {
-    Role.USER: _("Reads the databases and queries of one team. Sees no collectors and changes nothing."),
+    Role.USER: _("Reads the databases and queries of one team, and writes notes on them. Sees no collectors."),
     Role.TEAM_LEAD: _(
         "Runs one team: registers, starts, stops and removes its collectors and databases, sees its people."
     ),

@@ -45,7 +45,7 @@ class UserForm(RefusableForm):
 
     class Meta:
         model = User
-        fields = ["email", "name", "is_active", "is_superuser"]
+        fields = ["email", "name", "is_superuser"]
 
     def __init__(self, *args: Any, **kwargs: Any) -> None:
         super().__init__(*args, **kwargs)
@@ -96,7 +96,8 @@ class UserAdmin(ScopedModelAdmin):
     empty_text = _("People appear here once they have a role. Invite them by their e-mail address.")
     add_words = _("New account")
     actions = ["deactivate", "reactivate", "end_logins", "reset_second_factor"]
-    fields = ["email", "name", "password", "is_active", "is_superuser"]
+    # Deactivating asks first: it is done by a button.
+    fields = ["email", "name", "password", "is_superuser"]
 
     def get_fieldsets(self, request: HttpRequest, obj: Any = None) -> list[Any]:
         """Leave out, when adding, what nobody has yet."""
@@ -107,7 +108,7 @@ class UserAdmin(ScopedModelAdmin):
 
     def get_readonly_fields(self, request: HttpRequest, obj: Any = None) -> list[str]:
         """Keep people from locking themselves out."""
-        return ["is_active", "is_superuser"] if obj is not None and obj.pk == request.user.pk else []
+        return ["is_superuser"] if obj is not None and obj.pk == request.user.pk else []
 
     def change_view(
         self, request: HttpRequest, object_id: str, form_url: str = "", extra_context: Any = None

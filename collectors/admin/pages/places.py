@@ -81,14 +81,17 @@ def team_context(request: HttpRequest, team: Team) -> dict[str, Any]:
     asking = signed_in.principal(request)
     place = {"team": team}
     memberships = visible_to(Membership.objects.filter(**place), asking)
-    databases = visible_to(MonitoredDatabase.objects.filter(**place), asking).order_by("name")[:_LISTED]
+    databases = visible_to(MonitoredDatabase.objects.filter(**place), asking).select_related("lease__holder__heartbeat")
     collectors = visible_to(Collector.objects.filter(**place), asking).select_related("heartbeat", "database")
     may_see_policy = may(asking, Permission.ORGANIZATION_POLICY, team.organization)
     return {
         "place": team,
         "query": f"team__id__exact={team.pk}",
         **_shared(asking, memberships, place, may_see_policy=may_see_policy),
-        "databases": [(row, freshness(row.data_until, fresh=row.is_data_fresh(timezone.now()))) for row in databases],
+        "databases": [
+            (row, freshness(row.data_until, fresh=row.is_data_fresh(timezone.now())))
+            for row in databases.order_by("name")[:_LISTED]
+        ],
         "collectors": [
             (row, row.heartbeat.status, STATUS_COLOURS.get(row.heartbeat.status, "default"))
             for row in collectors.order_by("name")[:_FEW]
