@@ -32,7 +32,11 @@ UNFOLD: dict[str, Any] = {
     "SHOW_BACK_BUTTON": True,
     # Unfold's faint text is a step lighter: too little on the grey of a line that is pointed at.
     "COLORS": {"primary": _PRIMARY, "font": {"subtle-light": "var(--color-base-600)"}},
-    "STYLES": [lambda _request: static("collectors/admin.css"), lambda _request: static("collectors/charts.css")],
+    "STYLES": [
+        lambda _request: static("collectors/admin.css"),
+        lambda _request: static("collectors/charts.css"),
+        lambda _request: static("collectors/people.css"),
+    ],
     "SCRIPTS": [
         lambda _request: static("collectors/admin.js"),
         lambda _request: static("collectors/time_zone.js"),

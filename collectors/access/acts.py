@@ -19,13 +19,18 @@ def own_acts(principal: Principal, *, limit: int) -> list[AuditEntry]:
     if principal.user_id is None or principal.is_superuser:
         return list(newest[:limit]) if principal.is_superuser else []
     audited = principal.organizations(Permission.AUDIT_VIEW)
-    touched: dict[str, set[int]] = defaultdict(set)
-    for entry in newest:
-        if entry.object_id is not None:
-            touched[entry.object_type].add(entry.object_id)
-    seen = {kind: _seen(kind, ids, principal) for kind, ids in touched.items()}
-    known = [e for e in newest if e.organization_id in audited or e.object_id in seen.get(e.object_type, set())]
+    named = {(entry.object_type, entry.object_id) for entry in newest if entry.object_id is not None}
+    seen = seen_objects(named, principal)
+    known = [e for e in newest if e.organization_id in audited or (e.object_type, e.object_id) in seen]
     return known[:limit]
+
+
+def seen_objects(named: set[tuple[str, int]], principal: Principal) -> set[tuple[str, int]]:
+    """Return those of the objects, each a kind and an id as the audit names them, that the principal may see."""
+    by_kind: dict[str, set[int]] = defaultdict(set)
+    for kind, pk in named:
+        by_kind[kind].add(pk)
+    return {(kind, pk) for kind, ids in by_kind.items() for pk in _seen(kind, ids, principal)}
 
 
 def _seen(kind: str, ids: set[int], principal: Principal) -> set[int]:

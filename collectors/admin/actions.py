@@ -26,8 +26,11 @@ from collectors.services.errors import Refused
 # One request works through this many rows, each in a transaction of its own.
 MAX_ROWS: Final = 500
 _REFUSALS_SHOWN: Final = 5
-# A form sends this to be asked first.
+# A form sends this to be asked first; where a table always asks, what was confirmed sends the other.
 ASK: Final = "ask"
+CONFIRMED: Final = "confirmed"
+# What will happen: words, or lines that are made for whoever asks and the rows.
+Asks = str | Promise | Callable[[Any, list[Any]], list[str]]
 _ROWS_NAMED: Final = 30
 # What the form that is confirmed sends again.
 _SENT_AGAIN: Final = ("action", "index", "list")
@@ -50,6 +53,8 @@ class ActionButton:
     label: Any
     icon: str
     variant: str
+    # Whether it is asked first, also where the table does not always ask.
+    is_asked: bool = False
 
 
 class ScopedAction:
@@ -64,7 +69,7 @@ class ScopedAction:
         done: Any,
         page: str,
         offered: Callable[[Any], bool],
-        asks: str | Promise,
+        asks: Asks,
         undone_by: str,
     ) -> None:
         self.method = method
@@ -102,17 +107,23 @@ class ScopedAction:
                 left_out,
             )
             messages.warning(request, text % {"count": left_out})
-        if rows and self.asks and ASK in request.POST:
+        if rows and self.asks and self._is_to_ask(model_admin, request):
             return confirm_page(model_admin, request, self, rows)
         outcomes = self._run(model_admin, request, rows)
         if outcomes and self.page:
             response: HttpResponse = getattr(model_admin, self.page)(request, outcomes)
             return response
         if outcomes:
-            messages.success(request, self.done.format(names=_named(outcomes), count=len(outcomes)))
-        if outcomes and self.undone_by:
-            model_admin.offer_undo(request, self.undone_by, [outcome.row for outcome in outcomes])
+            if self.undone_by:
+                model_admin.offer_undo(request, self.undone_by, [outcome.row for outcome in outcomes])
+            text = self.done.format(names=_named(outcomes), count=len(outcomes))
+            model_admin.message_user(request, text, messages.SUCCESS)
         return None
+
+    def _is_to_ask(self, model_admin: Any, request: HttpRequest) -> bool:
+        if model_admin.always_asks:
+            return CONFIRMED not in request.POST
+        return ASK in request.POST
 
     def _run(self, model_admin: Any, request: HttpRequest, rows: Iterable[Model]) -> list[Outcome]:
         outcomes: list[Outcome] = []
@@ -141,7 +152,7 @@ def scoped_action(
     page: str = "",
     variant: str = "default",
     offered: Callable[[Any], bool] = lambda _row: True,
-    asks: str | Promise = "",
+    asks: Asks = "",
     undone_by: str = "",
 ) -> Callable[[Callable[..., Any]], ScopedAction]:
     """Make an action of a method on one row.
@@ -149,12 +160,14 @@ def scoped_action(
     `done` is the message afterwards, with `{names}` and `{count}`; or `page` names a method that answers with a page made
     of the outcomes. `offered` tells whether the button makes sense on a row's page; it guards nothing.
 
-    `asks` says what will happen: a form that sends ASK is answered with it first, and with the same form without ASK. It is
+    `asks` says what will happen, in words or by a function of the principal and the rows: a form that sends ASK is answered
+    with it first, and with the same form without ASK; in a table that `always_asks`, one that does not send CONFIRMED. It is
     a courtesy, no guard. `undone_by` names the action that the list offers afterwards.
     """
 
     def decorate(method: Callable[..., Any]) -> ScopedAction:
-        button = ActionButton(name=method.__name__, label=label, icon=icon, variant=variant)
+        is_asked = bool(asks) and variant == "danger"
+        button = ActionButton(name=method.__name__, label=label, icon=icon, variant=variant, is_asked=is_asked)
         return ScopedAction(
             method,
             permission=permission,
@@ -174,13 +187,16 @@ def confirm_page(model_admin: Any, request: HttpRequest, action: ScopedAction, r
     again = [(name, request.POST[name]) for name in _SENT_AGAIN if name in request.POST]
     if "action" in request.POST:
         again += [(ACTION_CHECKBOX_NAME, row.pk) for row in rows]
+    again.append((CONFIRMED, "1"))
+    lines = action.asks(signed_in.principal(request), rows) if callable(action.asks) else [action.asks]
     context = {
         **model_admin.admin_site.each_context(request),
         "title": action.button.label,
         "opts": model_admin.opts,
         # Not the action itself, which a template would call.
         "button": action.button,
-        "asks": action.asks,
+        "lines": lines,
+        "one": rows[0] if len(rows) == 1 and "action" not in request.POST and "list" not in request.POST else None,
         "named": rows[:_ROWS_NAMED],
         "more": max(0, len(rows) - _ROWS_NAMED),
         "count": len(rows),

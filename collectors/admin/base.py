@@ -12,29 +12,33 @@ from django.core.exceptions import PermissionDenied
 from django.db import DataError, IntegrityError
 from django.db.models import Field, ForeignKey, Model, QuerySet
 from django.http import Http404, HttpRequest, HttpResponse, HttpResponseNotAllowed, HttpResponseRedirect, QueryDict
-from django.shortcuts import render
 from django.urls import URLPattern, path, reverse
 from django.utils.translation import gettext as _
+from django.utils.translation import gettext_lazy
 
 from collectors.access import may, permitted, visible_to
-from collectors.admin import refusals, signed_in
+from collectors.admin import refusals, signed_in, undo
 from collectors.admin.actions import MAX_ROWS, ActionButton, ScopedAction
-from collectors.admin.filters import PeriodFilter
+from collectors.admin.consequences import TYPED, Consequences
 from collectors.admin.forms import RefusableForm
+from collectors.admin.history import AuditedModelAdmin
 from collectors.admin.lists import BoundedList, BoundedPaginator
-from collectors.admin.shown import ShownModelAdmin
 from collectors.domain import limits
 from collectors.domain.roles import Permission
-from collectors.models import AuditEntry
 from collectors.services.errors import Conflict, Refused
 
 _LOOKUPS: Final = ("exact", "id__exact", "pk__exact", "in", "isnull", "gte", "gt", "lte", "lt", "year", "month", "day")
 MAX_ID_DIGITS: Final = 18
-_HISTORY: Final = 100
 _REFUSAL: Final = "_dbpower_refusal"
 
 
-class ScopedModelAdmin(ShownModelAdmin):
+def number_in(request: HttpRequest, name: str) -> int:
+    """Return the number that the address gives for a name, 0 where it gives none."""
+    text = request.GET.get(name, "")
+    return int(text) if text.isascii() and text.isdigit() and len(text) <= MAX_ID_DIGITS else 0
+
+
+class ScopedModelAdmin(AuditedModelAdmin):
     """A table in the admin, scoped to whoever is signed in.
 
     Subclasses name the permission for each act; what they do not name is refused to everybody, SUPER_ADMIN too. Writing is
@@ -42,11 +46,17 @@ class ScopedModelAdmin(ShownModelAdmin):
     """
 
     view_permission: ClassVar[Permission]
-    add_permission: ClassVar[Permission | None] = None
-    change_permission: ClassVar[Permission | None] = None
-    delete_permission: ClassVar[Permission | None] = None
     # What a related row must permit to be offered in a form, by field; rows that may be seen are offered otherwise.
     choice_permissions: ClassVar[dict[str, Permission]] = {}
+
+    # What a list says that holds nothing, beyond that it does; and the words of the button that adds the first row.
+    empty_text: ClassVar[Any] = ""
+    add_words: ClassVar[Any] = ""
+    # What is said once a row was removed.
+    removed_words: ClassVar[Any] = gettext_lazy("%(name)s is removed.")
+
+    # Whether an action that says what will happen does so however it is asked for.
+    always_asks: ClassVar[bool] = True
 
     # Whether the search that spans all tables finds rows of this one.
     found_everywhere: ClassVar[bool] = False
@@ -61,7 +71,6 @@ class ScopedModelAdmin(ShownModelAdmin):
     show_full_result_count = False
     paginator = BoundedPaginator
     show_facets = ShowFacets.NEVER
-    object_history_template = "admin/dbpower/history.html"
     change_form_template = "admin/dbpower/change_form.html"
     delete_confirmation_template = "admin/dbpower/delete_confirmation.html"
     save_on_top = False
@@ -123,10 +132,8 @@ class ScopedModelAdmin(ShownModelAdmin):
         for item in declared:
             if isinstance(item, list | tuple):
                 names.append(str(item[0]))
-                if item[1] is PeriodFilter:
-                    names += [f"{item[0]}_{part}" for part in PeriodFilter.PARAMETERS]
             elif isinstance(item, type) and issubclass(item, ListFilter):
-                names.append(str(getattr(item, "parameter_name", "")))
+                names += getattr(item, "PARAMETERS", None) or [str(getattr(item, "parameter_name", ""))]
             else:
                 names.append(str(item))
         return names
@@ -215,14 +222,34 @@ class ScopedModelAdmin(ShownModelAdmin):
         refusals.record_refused(request, request.__dict__[_REFUSAL], row=refused_row)
         return super().changeform_view(request, object_id, form_url, extra)
 
+    def consequences(self, request: HttpRequest, obj: Any) -> Consequences:  # noqa: ARG002
+        """Return what is said before a row is removed."""
+        return Consequences()
+
     def delete_view(self, request: HttpRequest, object_id: str, extra_context: Any = None) -> Any:
-        """Answer the confirmation; a refusal becomes a message on the object's page."""
+        """Say what will happen, and do it once that is confirmed; a refusal becomes a message on the object's page."""
+        obj = self.get_object(request, unquote(object_id))
+        told = None
+        if obj is not None and self.has_delete_permission(request, obj):
+            told = self.consequences(request, obj)
+            if request.method == "POST" and told.typed and request.POST.get(TYPED, "").strip() != told.typed:
+                messages.error(request, _("Nothing was removed: what you typed is not the name."))
+                return HttpResponseRedirect(request.path)
         try:
-            return super().delete_view(request, object_id, extra_context)
+            return super().delete_view(request, object_id, {**(extra_context or {}), "consequences": told})
         except Refused as refusal:
             refusals.record_refused(request, refusal, row=self.get_object(request, unquote(object_id)))
             messages.error(request, str(refusal))
         return HttpResponseRedirect(self._address("change", object_id))
+
+    def response_delete(self, request: HttpRequest, obj_display: str, obj_id: int) -> HttpResponse:  # noqa: ARG002
+        """Say what was removed, and go to the list."""
+        self.message_user(request, self.removed_words % {"name": obj_display}, messages.SUCCESS)
+        return HttpResponseRedirect(self._address("changelist"))
+
+    def message_user(self, request: HttpRequest, message: Any, *args: Any, **kwargs: Any) -> None:
+        """Say something, with a button that undoes it where what was done can be undone."""
+        super().message_user(request, undo.with_button(request, message), *args, **kwargs)
 
     def get_deleted_objects(
         self, objs: Any, request: HttpRequest
@@ -230,41 +257,6 @@ class ScopedModelAdmin(ShownModelAdmin):
         """Return what is said before removing. What else goes is the service's business; it refuses where something hangs on it."""
         lacking = {str(self.opts.verbose_name) for obj in objs if not self.has_delete_permission(request, obj)}
         return [str(obj) for obj in objs], {str(self.opts.verbose_name_plural): len(objs)}, lacking, []
-
-    # -- History -------------------------------------------------------------------------------------------------------
-    # Services write the audit. Django's own log would be a second one, which knows no tenants.
-
-    def log_addition(self, request: HttpRequest, obj: Any, message: Any) -> Any:
-        """Write nothing: the service did."""
-
-    def log_change(self, request: HttpRequest, obj: Any, message: Any) -> Any:
-        """Write nothing: the service did."""
-
-    def log_deletions(self, request: HttpRequest, queryset: Any) -> list[Any]:  # noqa: ARG002
-        """Write nothing: the service does."""
-        return []
-
-    def history_view(self, request: HttpRequest, object_id: str, extra_context: Any = None) -> HttpResponse:
-        """Show the audit of one object, as far as the audit may be seen."""
-        obj = self.get_object(request, unquote(object_id))
-        if not self._may_see_history(request) or not self.has_view_permission(request, obj):
-            raise PermissionDenied
-        if obj is None:
-            return self._absent(request, object_id)
-        entries = AuditEntry.objects.filter(object_type=self.opts.model_name, object_id=obj.pk)
-        context = {
-            **self.admin_site.each_context(request),
-            "title": _("History of %(object)s") % {"object": obj},
-            "entries": visible_to(entries, signed_in.principal(request))[:_HISTORY],
-            "object": obj,
-            "opts": self.opts,
-            **(extra_context or {}),
-        }
-        return render(request, self.object_history_template, context)
-
-    def _may_see_history(self, request: HttpRequest) -> bool:
-        written_here = any((self.add_permission, self.change_permission, self.delete_permission))
-        return written_here and signed_in.principal(request).holds(Permission.AUDIT_VIEW)
 
     # -- Actions -------------------------------------------------------------------------------------------------------
 
@@ -288,7 +280,10 @@ class ScopedModelAdmin(ShownModelAdmin):
         asked = set(request.POST.getlist("action"))
         if asked & set(super().get_actions(request)) - set(self.get_actions(request)):
             refusals.record(request, reason=refusals.NOT_OFFERED)
-        return super().changelist_view(request, extra_context)
+        asking = signed_in.principal(request)
+        extra = {"empty_text": self.empty_text, "add_words": self.add_words}
+        extra["may_invite"] = asking.holds(Permission.MEMBERSHIP_GIVE)
+        return super().changelist_view(request, {**extra, **(extra_context or {})})
 
     def response_action(self, request: HttpRequest, queryset: QuerySet[Any], *_args: Any, **_kwargs: Any) -> Any:
         """Run an action on the chosen rows, unless an id is not one."""

@@ -13,12 +13,13 @@ from django.utils.translation import gettext_lazy as _
 from django.views.decorators.http import require_safe
 
 from collectors.access import visible_to
-from collectors.admin import signed_in
+from collectors.admin import consequences, signed_in
 from collectors.admin.actions import Outcome, scoped_action
 from collectors.admin.base import ScopedModelAdmin
 from collectors.admin.collector_filters import FILTERS
 from collectors.admin.collector_list import CollectorList, LiveCollectorList
 from collectors.admin.connections import CONNECTION_FIELDS, ConnectionForm, initial_of
+from collectors.admin.consequences import Consequences
 from collectors.admin.forms import RefusableForm
 from collectors.admin.labels import RegionField, TagsField
 from collectors.admin.pages import collector_list as pages
@@ -92,6 +93,8 @@ class CollectorAdmin(ScopedModelAdmin):
     change_list_template = "admin/dbpower/collectors.html"
     list_filter: ClassVar[Any] = FILTERS
     list_fullwidth = True
+    # Its list and its script ask where that is due: what is stopped by one click is started by another.
+    always_asks = False
     found_everywhere = True
     search_fields = ["name"]
     fieldsets: ClassVar[Any] = [
@@ -191,6 +194,10 @@ class CollectorAdmin(ScopedModelAdmin):
             region=chosen["region"],
             tags=chosen["tags"],
         )
+
+    def consequences(self, request: HttpRequest, obj: Collector) -> Consequences:
+        """Return what comes of removing it."""
+        return consequences.of_collector(obj, signed_in.principal(request))
 
     def remove(self, request: HttpRequest, obj: Collector) -> None:
         """Remove it; its key ends, the database's history stays."""

@@ -10,8 +10,9 @@ from django.utils.safestring import SafeString
 from django.utils.translation import gettext_lazy as _
 
 from collectors.access import visible_to
-from collectors.admin import signed_in
+from collectors.admin import consequences, signed_in, undo
 from collectors.admin.base import ScopedModelAdmin
+from collectors.admin.consequences import Consequences
 from collectors.admin.display import NOTHING, freshness
 from collectors.admin.filters import ChoicesDropdownFilter, ScopedRelatedFilter
 from collectors.admin.site import site
@@ -36,6 +37,7 @@ class MonitoredDatabaseAdmin(ScopedModelAdmin):
     list_select_related = ["team", "organization", "lease__holder__heartbeat"]
     found_everywhere = True
     search_fields = ["name"]
+    empty_text = _("Each database comes with its first collector: register one, and its server appears here.")
     fields = ["name", "type", "team", "organization", "created_at"]
     readonly_fields = ["type", "team", "organization", "created_at"]
 
@@ -67,9 +69,15 @@ class MonitoredDatabaseAdmin(ScopedModelAdmin):
 
     def change(self, request: HttpRequest, obj: MonitoredDatabase, form: Any) -> None:
         """Give it another name."""
-        databases.rename_database(
-            database=obj, name=form.cleaned_data.get("name", obj.name), actor=signed_in.actor(request)
-        )
+        name, before = form.cleaned_data.get("name", obj.name), obj.name
+        databases.rename_database(database=obj, name=name, actor=signed_in.actor(request))
+        if name != before:
+            offered = {"pk": obj.pk, "before": {"name": before}, "after": {"name": name}}
+            undo.offer(request, "database", back=self._address("change", obj.pk), **offered)
+
+    def consequences(self, request: HttpRequest, obj: MonitoredDatabase) -> Consequences:
+        """Return what comes of removing it."""
+        return consequences.of_database(obj, signed_in.principal(request))
 
     def remove(self, request: HttpRequest, obj: MonitoredDatabase) -> None:
         """Remove it with its history, unless a collector watches it."""

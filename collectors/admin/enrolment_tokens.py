@@ -70,6 +70,10 @@ class EnrolmentTokenAdmin(ScopedModelAdmin):
     list_filter = [("team", ScopedRelatedFilter), ("type", ChoicesDropdownFilter)]
     list_select_related = ["team"]
     search_fields = ["name"]
+    empty_text = _(
+        "With an enrolment token many hosts register themselves, each with a collector of its own, until it expires."
+    )
+    add_words = _("New enrolment token")
     add_fieldsets: Any = ((None, {"fields": ["team", "name", "type", "max_uses", "hours", "region", "tags"]}),)
     fields = _SHOWN
     actions = ["revoke"]
@@ -141,6 +145,10 @@ class EnrolmentTokenAdmin(ScopedModelAdmin):
         icon="block",
         done=_("Revoked: {names}."),
         offered=lambda token: token.revoked_at is None,
+        asks=_(
+            "No host can register with it any more. The collectors that it made stay, with their keys. "
+            "This cannot be undone, but you can make another token."
+        ),
     )
     def revoke(self, row: Any, actor: Actor) -> Any:
         """End a token; the collectors that it made stay."""

@@ -1,18 +1,14 @@
 """Filters whose choices are rows the signed-in person may see."""
 
 from collections.abc import Iterator
-from datetime import UTC, datetime
 from typing import Any, Final
 
 from django.db.models import Model, QuerySet
 from django.http import HttpRequest
-from django.utils import timezone
-from django.utils.dateparse import parse_datetime
 from django.utils.translation import gettext as _
 from unfold.contrib.filters.admin import (
     ChoicesDropdownFilter,
     DropdownFilter,
-    RangeDateTimeFilter,
     RelatedDropdownFilter,
 )
 from unfold.contrib.filters.forms import AutocompleteDropdownForm
@@ -20,7 +16,7 @@ from unfold.contrib.filters.forms import AutocompleteDropdownForm
 from collectors.access import visible_to
 from collectors.admin import signed_in
 
-__all__ = ["ChoicesDropdownFilter", "DropdownFilter", "PeriodFilter", "ScopedRelatedFilter"]
+__all__ = ["ChoicesDropdownFilter", "DropdownFilter", "ScopedRelatedFilter"]
 
 # More than these are searched by name rather than listed.
 _MOST_LISTED: Final = 50
@@ -62,28 +58,3 @@ class ScopedRelatedFilter(RelatedDropdownFilter):
     def _visible(self, field: Any, request: HttpRequest) -> QuerySet[Model]:
         related: type[Model] = field.remote_field.model
         return visible_to(related._default_manager.all(), signed_in.principal(request))
-
-
-class PeriodFilter(RangeDateTimeFilter):
-    """From one date and time to another, both in the zone of whoever asks; a date without a time is its first moment."""
-
-    # What follows the field's name in an address.
-    PARAMETERS: Final = ("from_0", "from_1", "to_0", "to_1")
-
-    def queryset(self, request: HttpRequest, queryset: QuerySet[Any]) -> QuerySet[Any]:  # noqa: ARG002
-        """Return the rows of the period; what is no date leaves its side open."""
-        for side, lookup in (("from", "gte"), ("to", "lt")):
-            moment = self._moment(side)
-            if moment is not None:
-                queryset = queryset.filter(**{f"{self.field_path}__{lookup}": moment})
-        return queryset
-
-    def _moment(self, side: str) -> datetime | None:
-        date = self.used_parameters.get(f"{self.field_path}_{side}_0") or ""
-        time = self.used_parameters.get(f"{self.field_path}_{side}_1") or "00:00"
-        try:
-            parsed = parse_datetime(f"{date} {time}")
-            # In UTC, where the first and the last day of all may not exist.
-            return None if parsed is None else timezone.make_aware(parsed).astimezone(UTC)
-        except (ValueError, OverflowError):
-            return None

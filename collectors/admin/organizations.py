@@ -3,10 +3,14 @@
 from typing import Any
 
 from django.contrib import admin
-from django.http import HttpRequest
+from django.contrib.admin.utils import unquote
+from django.http import HttpRequest, HttpResponse
+from django.utils.translation import gettext_lazy as _
 
-from collectors.admin import signed_in
-from collectors.admin.base import ScopedModelAdmin
+from collectors.admin import consequences, signed_in, undo
+from collectors.admin.consequences import Consequences
+from collectors.admin.pages.places import organization_context
+from collectors.admin.place_lists import PlaceAdmin
 from collectors.admin.site import site
 from collectors.domain.roles import Permission
 from collectors.models import Organization
@@ -14,17 +18,35 @@ from collectors.services import people
 
 
 @admin.register(Organization, site=site)
-class OrganizationAdmin(ScopedModelAdmin):
+class OrganizationAdmin(PlaceAdmin):
     """SUPER_ADMIN creates and removes organizations; an ORG_ADMIN changes their own."""
 
     view_permission = Permission.ORGANIZATION_VIEW
     add_permission = Permission.ORGANIZATION_CREATE
     change_permission = Permission.ORGANIZATION_CHANGE
     delete_permission = Permission.ORGANIZATION_DELETE
-    list_display = ["name", "created_at"]
+    place = "organization"
+    counted = ("teams", "people", "databases", "collectors")
+    list_display = ["name", "teams", "people", "databases", "collectors", "created_at"]
+    change_form_template = "admin/dbpower/organization.html"
     found_everywhere = True
     search_fields = ["name"]
+    empty_text = _(
+        "An organization is a tenant: nothing of it is seen from another one. Create the first, then its teams."
+    )
+    add_words = _("New organization")
     fields = ["name", "second_factor_required", "history_retention_days", "slow_query_retention_days"]
+
+    def change_view(
+        self, request: HttpRequest, object_id: str, form_url: str = "", extra_context: Any = None
+    ) -> HttpResponse:
+        """Show what is in it, then the form."""
+        row = self.get_object(request, unquote(object_id))
+        extra = dict(extra_context or {})
+        if row is not None and self.has_view_permission(request, row):
+            extra |= organization_context(request, row)
+        response: HttpResponse = super().change_view(request, object_id, form_url, extra)
+        return response
 
     def create(self, request: HttpRequest, form: Any) -> Organization:
         """Create a tenant."""
@@ -33,7 +55,15 @@ class OrganizationAdmin(ScopedModelAdmin):
     def change(self, request: HttpRequest, obj: Organization, form: Any) -> None:
         """Give it another name or another retention."""
         changes = {name: form.cleaned_data[name] for name in form.changed_data}
+        before = {name: getattr(obj, name) for name in changes}
         people.change_organization(organization=obj, actor=signed_in.actor(request), **changes)
+        if changes:
+            back = self._address("change", obj.pk)
+            undo.offer(request, "organization", back=back, pk=obj.pk, before=before, after=changes)
+
+    def consequences(self, request: HttpRequest, obj: Organization) -> Consequences:
+        """Return what comes of removing it."""
+        return consequences.of_organization(obj, signed_in.principal(request))
 
     def remove(self, request: HttpRequest, obj: Organization) -> None:
         """Remove it, unless it still watches something."""

@@ -144,6 +144,7 @@ class ConsoleSite(UnfoldAdminSite):
         from collectors.admin.pages.query_plan import query_plan_part
         from collectors.admin.pages.second_factor import second_factor_page
         from collectors.admin.pages.tokens import tokens_page
+        from collectors.admin.undo import undo_page
 
         return [
             path("fleet/", self.admin_view(fleet_page), name="fleet"),
@@ -152,6 +153,7 @@ class ConsoleSite(UnfoldAdminSite):
             path("queries/export/", self.admin_view(queries_export_page), name="queries_export"),
             path("queries/<str:pk>/", self.admin_view(query_page), name="query"),
             path("queries/<str:pk>/plan/", self.admin_view(query_plan_part), name="query_plan"),
+            path("undo/", self.admin_view(undo_page), name="undo"),
             path("tokens/", self.admin_view(partial(tokens_page, self)), name="tokens"),
             # Not behind `admin_view`: whoever is invited has no account yet, and who proved the password is not in yet.
             path("invitation/", never_cache(partial(invitation_page, self)), name="invitation"),

@@ -93,9 +93,16 @@ def parameters(shown: TimeRange) -> dict[str, str]:
     return {"since": str(int(shown.since.timestamp())), "until": str(int(shown.until.timestamp()))}
 
 
+def all_but_page(request: HttpRequest) -> str:
+    """Return what the request's address says, without the page of a list."""
+    query = request.GET.copy()
+    query.pop("p", None)
+    return query.urlencode()
+
+
 def _others(request: HttpRequest) -> QueryDict:
     others = request.GET.copy()
-    for name in (*PARAMETERS, "page"):
+    for name in (*PARAMETERS, "page", "p"):
         others.pop(name, None)
     return others
 

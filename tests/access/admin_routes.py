@@ -20,6 +20,8 @@ from tests.cast import PASSWORD, SOMEBODY, Cast, register
 from tests.plannable import plannable
 
 METHODS = ("GET", "POST")
+# What is sent by the page on which somebody was asked first.
+_CONFIRMED: dict[str, Any] = {"confirmed": "1"}
 
 
 @dataclass(frozen=True)
@@ -119,11 +121,16 @@ class Place:
         if route.template in own:
             return own[route.template]
         if route.view == "delete":
-            return {"post": "yes"}
+            return {"post": "yes", "typed": str(getattr(self.rows.get(route.model), "name", ""))}
         actions = {"collector": "collect", "command": "cancel", "invitation": "revoke", "enrolmenttoken": "revoke"}
         if route.template == f"/collectors/{route.model}/" and route.model in actions:
-            return {"action": actions[route.model], "index": "0", "_selected_action": [str(self.rows[route.model].pk)]}
-        return self._filled(route) if route.view else {}
+            return {
+                "action": actions[route.model],
+                "index": "0",
+                "_selected_action": [str(self.rows[route.model].pk)],
+                **_CONFIRMED,
+            }
+        return self._filled(route) if route.view else _CONFIRMED if "/do/" in route.template else {}
 
     def _filled(self, route: Route) -> dict[str, Any]:
         named = {"name": "Another name"}

@@ -114,8 +114,11 @@ def test_the_own_row_is_acted_on(model: Any, name: str, cast: Cast, own: Rows, v
     row = foreign_row(model, own)
     # Accounts are SUPER_ADMIN's, invitations an ORG_ADMIN's.
     client = visit({User: cast.root, Invitation: cast.alice}.get(model, cast.bob))
+    if name == "reactivate":
+        User.objects.filter(pk=row.pk).update(is_active=False)
     before = contents()
-    response = client.post(reverse(f"admin:collectors_{model._meta.model_name}_do", args=[row.pk, name]))
+    path = reverse(f"admin:collectors_{model._meta.model_name}_do", args=[row.pk, name])
+    response = client.post(path, {"confirmed": "1"})
     assert response.status_code in {200, 302}
     assert contents() != before
 

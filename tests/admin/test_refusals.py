@@ -68,7 +68,7 @@ def test_rows_that_are_left_out_of_an_action_are_written(cast: Cast, visit: Visi
     own = invited(cast.sample, cast.foreign, "a@example.org")
     seen = invited(cast.example, cast.shop, "b@example.org")
     unseen = invited(cast.example, cast.warehouse, "c@example.org")
-    bob.post(INVITATIONS, {"action": "revoke", "_selected_action": [own, seen, unseen, 999_999]})
+    bob.post(INVITATIONS, {"action": "revoke", "_selected_action": [own, seen, unseen, 999_999], "confirmed": "1"})
     found = [(entry.after.get("reason"), entry.object_id, entry.organization_id) for entry in refusals()]
     assert found == [("not_found", None, None), ("not_found", None, None), (None, seen, cast.example.pk)]
     assert AuditEntry.objects.get(action="invitation.revoke").object_id == own

@@ -267,7 +267,7 @@ def test_recent_acts_are_ones_own_and_of_ones_own_tenants(cast: Cast, visit: Vis
 
 def test_histories_need_the_right_to_see_the_audit(cast: Cast, own: Rows, visit: Visit) -> None:
     path = address(own.collector, "history", own.collector.pk)
-    assert b"collector.register" in visit(cast.alice).get(path).content
+    assert b"registered the collector" in visit(cast.alice).get(path).content
     assert visit(cast.bob).get(path).status_code == 403
 
 

@@ -53,6 +53,11 @@ def test_nobody_sees_or_revokes_somebody_elses(who: str, cast: Cast, visit: Visi
         assert client.post(reverse("admin:tokens"), {"revoke": wanted}).status_code == 404
     row.refresh_from_db()
     assert row.revoked_at is None
-    assert visit(cast.carol).post(reverse("admin:tokens"), {"revoke": str(row.pk)}).status_code == 302
+    asked = visit(cast.carol).post(reverse("admin:tokens"), {"revoke": str(row.pk)})
+    assert "It was never used." in asked.content.decode()
+    row.refresh_from_db()
+    assert row.revoked_at is None
+    form = {"revoke": str(row.pk), "confirmed": "1"}
+    assert visit(cast.carol).post(reverse("admin:tokens"), form).status_code == 302
     row.refresh_from_db()
     assert row.revoked_at is not None

@@ -73,5 +73,7 @@ def test_a_token_is_made_shown_and_revoked(cast: Cast, sign_in: SignIn, shoot: S
     page.goto("/admin/tokens/")
     assert token not in page.content()
     page.get_by_role("button", name="Revoke nightly report").click()
+    page.get_by_text("It was never used.").wait_for()
+    page.get_by_role("button", name="Revoke").click()
     page.wait_for_selector("text=is revoked")
     assert page.locator("td", has_text="revoked 20").count() == 1

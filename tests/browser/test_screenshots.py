@@ -28,6 +28,8 @@ def test_the_pages_that_the_documents_show_can_be_photographed(cast: Cast, sign_
         ("collectors", "/admin/collectors/collector/", "orders-primary"),
         ("collector", f"/admin/collectors/collector/{cast.collector.pk}/change/", "Why is it offline?"),
         ("queries", "/admin/queries/?period=day", "update invoices"),
+        ("organization", f"/admin/collectors/organization/{cast.example.pk}/change/", "What happened lately"),
+        ("audit", "/admin/collectors/auditentry/", "registered the collector"),
         ("query", f"/admin/queries/{dearest.pk}/?period=day", "Where it runs"),
     ):
         page.goto(place)

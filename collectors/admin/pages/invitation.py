@@ -11,7 +11,7 @@ from django.utils.translation import gettext
 from django.utils.translation import gettext_lazy as _
 from unfold.widgets import UnfoldAdminPasswordWidget, UnfoldAdminTextInputWidget
 
-from collectors.admin import refusals, signed_in
+from collectors.admin import refusals, role_words, signed_in
 from collectors.admin.forms import show_refusal
 from collectors.domain import limits
 from collectors.models import Invitation, User
@@ -87,14 +87,15 @@ def invitation_page(site: Any, request: HttpRequest) -> HttpResponse:
     return response
 
 
-def invited_page(model_admin: Any, request: HttpRequest, invited: Invited) -> HttpResponse:
-    """Show the link of a new invitation."""
+def invited_page(model_admin: Any, request: HttpRequest, made: list[Invited]) -> HttpResponse:
+    """Show the links of new invitations, this once."""
+    page = request.build_absolute_uri(reverse("admin:invitation"))
+    title = gettext("%(email)s is invited") % {"email": made[0].row.email} if len(made) == 1 else gettext("New links")
     context = {
         **model_admin.admin_site.each_context(request),
-        "title": gettext("%(email)s is invited") % {"email": invited.row.email},
+        "title": title,
         "opts": model_admin.opts,
-        "invitation": invited.row,
-        "link": invited.link(request.build_absolute_uri(reverse("admin:invitation"))),
+        "made": [(one.row, one.link(page), role_words.of(one.row.role)) for one in made],
     }
     response = render(request, "admin/dbpower/invited.html", context)
     response["Cache-Control"] = "no-store"
@@ -124,5 +125,6 @@ def _accept_signed_in(site: Any, request: HttpRequest, token: str, invitation: I
 
 
 def _page(site: Any, request: HttpRequest, invitation: Invitation | None, **context: Any) -> HttpResponse:
-    own = {"title": gettext("Invitation"), "invitation": invitation}
+    words = role_words.of(invitation.role) if invitation is not None else ""
+    own = {"title": gettext("Invitation"), "invitation": invitation, "role_words": words}
     return render(request, _TEMPLATE, {**site.each_context(request), **own, **context})

@@ -1,5 +1,6 @@
 """One's own API tokens: made and shown once, listed, revoked."""
 
+from collections.abc import Iterable
 from typing import Any, Final
 
 from django import forms
@@ -7,6 +8,7 @@ from django.contrib import messages
 from django.http import HttpRequest, HttpResponse, HttpResponseRedirect
 from django.shortcuts import get_object_or_404, render
 from django.urls import reverse
+from django.utils import timezone
 from django.utils.translation import gettext
 from django.utils.translation import gettext_lazy as _
 from unfold.widgets import UnfoldAdminIntegerFieldWidget, UnfoldAdminPasswordWidget, UnfoldAdminTextInputWidget
@@ -57,6 +59,19 @@ class TokenForm(forms.Form):
     )
 
 
+def _told(tokens: Iterable[PersonalToken]) -> list[dict[str, Any]]:
+    """Return tokens with what they permit and whether they are good, in words."""
+    now, words = timezone.now(), dict(_SCOPES)
+    return [
+        {
+            "row": token,
+            "scopes": [words.get(scope, scope) for scope in token.scopes],
+            "is_good": token.revoked_at is None and token.expires_at > now,
+        }
+        for token in tokens
+    ]
+
+
 def tokens_page(site: Any, request: HttpRequest) -> HttpResponse:
     """List one's tokens; make one and answer with it; revoke one."""
     own = visible_to(PersonalToken.objects.all(), signed_in.principal(request))
@@ -65,6 +80,10 @@ def tokens_page(site: Any, request: HttpRequest) -> HttpResponse:
         wanted = request.POST["revoke"]
         known = wanted.isascii() and wanted.isdigit() and len(wanted) <= MAX_ID_DIGITS
         token = get_object_or_404(own, pk=int(wanted) if known else 0)
+        if "confirmed" not in request.POST:
+            title = gettext("Revoke %(token)s?") % {"token": token.name}
+            asked = {**site.each_context(request), "title": title, "told": _told([token])[0]}
+            return render(request, "admin/dbpower/token_revoke.html", asked)
         personal_tokens.revoke_token(token=token, actor=actor)
         messages.success(request, gettext("%(token)s is revoked.") % {"token": token.name})
         return HttpResponseRedirect(reverse("admin:tokens"))
@@ -88,5 +107,5 @@ def tokens_page(site: Any, request: HttpRequest) -> HttpResponse:
         except Refused as refusal:
             refusals.record_refused(request, refusal)
             show_refusal(form, refusal)
-    context = {"title": gettext("API tokens"), "form": form, "created": created, "tokens": own.order_by("-pk")}
+    context = {"title": gettext("API tokens"), "form": form, "created": created, "tokens": _told(own.order_by("-pk"))}
     return render(request, "admin/dbpower/tokens.html", {**site.each_context(request), **context})
