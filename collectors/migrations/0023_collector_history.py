@@ -53,7 +53,7 @@ def drop(apps: StateApps, schema_editor: BaseDatabaseSchemaEditor) -> None:
 
 class Migration(migrations.Migration):
     dependencies = [
-        ("collectors", "0021_list_indexes"),
+        ("collectors", "0022_plans"),
     ]
 
     operations = [
