@@ -231,11 +231,11 @@ def test_with_the_web_processes_killed_in_the_middle_agents_and_hosts_have_good_
         token = _token(several, agents[0])
         hosts = [pool.submit(_enroll_hosts, several, tmp_path / f"rack{number}", token, ended) for number in range(2)]
         try:
-            for moment in range(4):
+            for moment in range(3):
                 for agent in agents:
                     agent.ask_for_a_rotation()
                 # Within the second in which the agents hear of it, tell their keys and prove them: another time each round.
-                time.sleep(0.3 * moment)
+                time.sleep(0.4 * moment)
                 killed = several.web_processes()
                 for pid in killed:
                     os.kill(pid, signal.SIGKILL)

@@ -26,7 +26,12 @@ def control_plane() -> Iterator[ControlPlane]:
         print(serving.process.log_tail(60))
 
 
-def test_the_first_start_makes_secrets_for_its_owner_alone_and_says_how_to_begin(control_plane: ControlPlane) -> None:
+def test_the_first_start_makes_secrets_for_its_owner_alone_and_says_how_to_begin() -> None:
+    with ControlPlane(from_nothing=True) as first:
+        _look_at_the_first_start(first)
+
+
+def _look_at_the_first_start(control_plane: ControlPlane) -> None:
     secrets = control_plane.folder / "data/secrets.json"
     assert stat.S_IMODE(secrets.stat().st_mode) == 0o600
     said = control_plane.process.log_tail(100)

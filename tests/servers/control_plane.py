@@ -29,9 +29,15 @@ QUICK: Mapping[str, str] = {
 
 
 class ControlPlane:
-    """A running control plane with an administrator; embedded unless `environment` names servers."""
+    """A running control plane with an administrator; embedded unless `environment` names servers.
 
-    def __init__(self, environment: Mapping[str, str] | None = None, *, web_workers: int = 1) -> None:
+    `from_nothing` starts it as the first time on a new host; otherwise it finds the tables made.
+    """
+
+    def __init__(
+        self, environment: Mapping[str, str] | None = None, *, web_workers: int = 1, from_nothing: bool = False
+    ) -> None:
+        self.from_nothing = from_nothing
         self.folder = Path(tempfile.mkdtemp(prefix="dbpower-control-plane-"))
         self.port = free_port()
         self.address = f"http://127.0.0.1:{self.port}"
@@ -79,7 +85,7 @@ class ControlPlane:
         Each start would otherwise spend half its processor time on migrations, the same ones as the one before.
         """
         shared = os.environ.get("DBPOWER_DATA_DIR")
-        if shared is None or "DATABASE_URL" in self.environment:
+        if shared is None or self.from_nothing or "DATABASE_URL" in self.environment:
             return
         data = self.folder / "data"
         data.mkdir(mode=0o700)
