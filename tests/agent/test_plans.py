@@ -169,6 +169,10 @@ def test_only_what_an_administrator_installed_is_called(shop: Shop) -> None:
     shop.as_root("DROP SCHEMA dbpower CASCADE")
     shop.install()
     assert shop.plan("SELECT id FROM orders")["nodes"]
+    # Whoever belongs to its owner may change it.
+    shop.as_root(f'GRANT dbpower_nobody TO "{shop.role}"')
+    assert shop.refusal("SELECT id FROM orders") == "not_trusted"
+    shop.as_root(f'REVOKE dbpower_nobody FROM "{shop.role}"')
     shop.as_root("ALTER FUNCTION dbpower.plan(text, bigint) SECURITY INVOKER")
     assert shop.refusal("SELECT id FROM orders") == "not_trusted"
 

@@ -145,7 +145,7 @@ def _check_installation(connection: PostgresConnection, role: str, wanted: Wante
     if not trusted:
         raise SourceError("not_trusted", "the schema dbpower is not a superuser's, so its functions are not called")
     if not switched:
-        detail = "dbpower.plan(text, bigint) must be SECURITY DEFINER and belong to a role without rights"
+        detail = "dbpower.plan(text, bigint) must be SECURITY DEFINER, its owner without rights, login and members"
         raise SourceError("not_trusted", detail)
     if not callable_:
         raise SourceError("not_granted", "the agent's role may not call dbpower.plan(text, bigint)")
