@@ -11,6 +11,28 @@ class Migration(migrations.Migration):
     ]
 
     operations = [
+        migrations.CreateModel(
+            name="Plan",
+            fields=[
+                ("id", models.BigAutoField(auto_created=True, primary_key=True, serialize=False, verbose_name="ID")),
+                ("organization_id", models.BigIntegerField()),
+                ("shape", models.CharField(max_length=32)),
+                ("nodes", models.JSONField()),
+                ("omitted", models.BigIntegerField(default=0)),
+                ("server_version", models.CharField(max_length=128)),
+                ("first_taken_at", models.DateTimeField(db_default=django.db.models.functions.datetime.Now())),
+                (
+                    "taken_at",
+                    models.DateTimeField(db_default=django.db.models.functions.datetime.Now(), verbose_name="taken at"),
+                ),
+            ],
+            options={
+                "verbose_name": "plan",
+                "verbose_name_plural": "plans",
+                "db_table": "plans",
+                "ordering": ["-taken_at", "-id"],
+            },
+        ),
         migrations.AddField(
             model_name="team",
             name="plans",
@@ -37,54 +59,46 @@ class Migration(migrations.Migration):
                 verbose_name="command",
             ),
         ),
-        migrations.CreateModel(
-            name="Plan",
-            fields=[
-                ("id", models.BigAutoField(auto_created=True, primary_key=True, serialize=False, verbose_name="ID")),
-                ("organization_id", models.BigIntegerField()),
-                ("shape", models.CharField(max_length=32)),
-                ("nodes", models.JSONField()),
-                ("omitted", models.BigIntegerField(default=0)),
-                ("server_version", models.CharField(max_length=128)),
-                ("first_taken_at", models.DateTimeField(db_default=django.db.models.functions.datetime.Now())),
-                (
-                    "taken_at",
-                    models.DateTimeField(db_default=django.db.models.functions.datetime.Now(), verbose_name="taken at"),
-                ),
-                (
-                    "database",
-                    models.ForeignKey(
-                        on_delete=django.db.models.deletion.CASCADE,
-                        related_name="plans",
-                        to="collectors.monitoreddatabase",
-                        verbose_name="database",
-                    ),
-                ),
-                (
-                    "fingerprint",
-                    models.ForeignKey(
-                        on_delete=django.db.models.deletion.CASCADE,
-                        related_name="plans",
-                        to="collectors.fingerprint",
-                        verbose_name="fingerprint",
-                    ),
-                ),
-                (
-                    "statement",
-                    models.ForeignKey(
-                        on_delete=django.db.models.deletion.CASCADE,
-                        related_name="plans",
-                        to="collectors.statement",
-                        verbose_name="statement",
-                    ),
-                ),
-            ],
-            options={
-                "verbose_name": "plan",
-                "verbose_name_plural": "plans",
-                "db_table": "plans",
-                "ordering": ["-taken_at", "-id"],
-                "indexes": [models.Index(fields=["taken_at"], name="plans_by_age")],
-            },
+        migrations.AddIndex(
+            model_name="command",
+            index=models.Index(
+                condition=models.Q(("command", "explain")),
+                fields=["collector", "-id"],
+                name="collector_commands_explain",
+            ),
+        ),
+        migrations.AddField(
+            model_name="plan",
+            name="database",
+            field=models.ForeignKey(
+                on_delete=django.db.models.deletion.CASCADE,
+                related_name="plans",
+                to="collectors.monitoreddatabase",
+                verbose_name="database",
+            ),
+        ),
+        migrations.AddField(
+            model_name="plan",
+            name="fingerprint",
+            field=models.ForeignKey(
+                on_delete=django.db.models.deletion.CASCADE,
+                related_name="plans",
+                to="collectors.fingerprint",
+                verbose_name="fingerprint",
+            ),
+        ),
+        migrations.AddField(
+            model_name="plan",
+            name="statement",
+            field=models.ForeignKey(
+                on_delete=django.db.models.deletion.CASCADE,
+                related_name="plans",
+                to="collectors.statement",
+                verbose_name="statement",
+            ),
+        ),
+        migrations.AddIndex(
+            model_name="plan",
+            index=models.Index(fields=["taken_at"], name="plans_by_age"),
         ),
     ]

@@ -64,6 +64,12 @@ class Command(models.Model):
             models.Index(
                 fields=["collector"], condition=models.Q(state__in=commands.OPEN), name="collector_commands_open"
             ),
+            # A statement's page looks for the last one that asked for its plan, and mostly there is none.
+            models.Index(
+                fields=["collector", "-id"],
+                condition=models.Q(command=commands.CommandType.EXPLAIN.value),
+                name="collector_commands_explain",
+            ),
         ]
 
     def __str__(self) -> str:

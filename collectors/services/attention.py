@@ -10,7 +10,7 @@ from django.db.models import Exists, OuterRef, Q, QuerySet
 from django.db.models.functions import Substr
 
 from collectors.domain import limits
-from collectors.domain.commands import CommandState
+from collectors.domain.commands import CommandState, CommandType
 from collectors.domain.liveness import Status
 from collectors.models import Collector, Command, Gap, Heartbeat, StatusChange
 from collectors.models.completeness import GapKind
@@ -161,6 +161,8 @@ def _gaps(gaps: QuerySet[Gap], now: datetime) -> Finding:
 
 def _commands(commands: QuerySet[Command], now: datetime) -> Finding:
     rows = commands.filter(state__in=(CommandState.FAILED, CommandState.EXPIRED), created_at__gte=now - _RECENT)
+    # That a statement cannot be planned is no trouble of a collector's, and whoever asked is told so.
+    rows = rows.exclude(command=CommandType.EXPLAIN, state=CommandState.FAILED)
     newest = rows.order_by("-id").values_list("collector__name", "collector_id", "ended_at", "command")[:_EXAMPLES]
     return Finding(Concern.COMMANDS, rows.count(), [Example(*row) for row in newest])
 

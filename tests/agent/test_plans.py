@@ -1,6 +1,7 @@
 """Plans of recorded statements, from real servers: with the rights of whoever ran them, and without a literal."""
 
 import json
+import time
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
@@ -12,10 +13,12 @@ from collectors.domain import grants
 from dbpower_agent import plans
 from dbpower_agent.database_config import parse_database_config
 from dbpower_agent.fingerprint import fingerprint, fingerprint_id
+from dbpower_agent.sources import pg_plans
 from dbpower_agent.sources.base import SourceError
 from dbpower_agent.sources.pg_plans import Wanted, check_text
 from dbpower_agent.sources.pg_stat_statements import PgStatStatementsSource
-from tests.agent.agents import make_tools
+from dbpower_agent.sources.postgres_connection import Limits
+from tests.agent.agents import eventually, make_tools
 from tests.agent.conftest import PASSWORD, PostgresSite, postgres_site
 from tests.servers.postgresql import PostgreSQL
 
@@ -138,6 +141,22 @@ def test_functions_that_planning_runs_have_the_rights_of_whoever_ran_the_stateme
     assert shop.as_root("SELECT * FROM escaped") == []
 
 
+def test_a_function_that_will_not_end_is_left_behind_and_ends(shop: Shop, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(pg_plans, "LIMITS", Limits(statement_ms=200, lock_ms=200, cut_off_seconds=0.6))
+    shop.install()
+    shop.as_app(
+        "CREATE FUNCTION stays() RETURNS int LANGUAGE plpgsql STABLE AS $$ BEGIN "
+        "IF current_user = session_user THEN RETURN 1; END IF; "
+        "LOOP BEGIN PERFORM pg_sleep(0.05); EXCEPTION WHEN query_canceled THEN NULL; END; END LOOP; END $$"
+    )
+    shop.as_app("SELECT id FROM orders WHERE id < stays()")
+    begin = time.monotonic()
+    assert shop.refusal("SELECT id FROM orders WHERE id < stays()") == "timeout"
+    assert time.monotonic() - begin < 5
+    sessions = f"SELECT count(*) FROM pg_stat_activity WHERE usename = '{shop.site.role}'"
+    eventually(lambda: shop.as_root(sessions) == [(0,)], what="the end of the session")
+
+
 def test_only_what_an_administrator_installed_is_called(shop: Shop) -> None:
     shop.as_app("SELECT id FROM orders")
     assert shop.refusal("SELECT id FROM orders") == "not_installed"
@@ -150,6 +169,10 @@ def test_only_what_an_administrator_installed_is_called(shop: Shop) -> None:
     shop.as_root("DROP SCHEMA dbpower CASCADE")
     shop.install()
     assert shop.plan("SELECT id FROM orders")["nodes"]
+    # Whoever belongs to its owner may change it.
+    shop.as_root(f'GRANT dbpower_nobody TO "{shop.role}"')
+    assert shop.refusal("SELECT id FROM orders") == "not_trusted"
+    shop.as_root(f'REVOKE dbpower_nobody FROM "{shop.role}"')
     shop.as_root("ALTER FUNCTION dbpower.plan(text, bigint) SECURITY INVOKER")
     assert shop.refusal("SELECT id FROM orders") == "not_trusted"
 

@@ -79,7 +79,7 @@ def test_a_plan_comes_with_a_click_once_the_functions_are_installed(
         page.get_by_role("button", name="Ask for the plan").press("Enter")
         expect(page.locator(".dbpower-plan-step").first).to_be_visible(timeout=20_000)
     assert page.evaluate("window.notReloaded")
-    expect(page.locator("#plan")).to_contain_text("on orders")
+    expect(page.locator("#plan")).to_contain_text("on public.orders")
     shoot(page, "plan-arrived")
     plan = Plan.objects.get()
     assert "state <> ?::text" in str(plan.nodes)

@@ -129,12 +129,23 @@ def test_gaps_of_the_last_day_that_hide_calls_are_told(
     assert findings(now) == expected
 
 
-@pytest.mark.parametrize(("state", "told"), [("failed", True), ("expired", True), ("succeeded", False)])
-def test_commands_that_were_not_carried_out_are_told(state: str, told: bool, cast: Cast, now: datetime) -> None:
+@pytest.mark.parametrize(
+    ("command", "state", "told"),
+    [
+        ("collect", "failed", True),
+        ("collect", "expired", True),
+        ("collect", "succeeded", False),
+        ("explain", "failed", False),
+        ("explain", "expired", True),
+    ],
+)
+def test_commands_that_were_not_carried_out_are_told(
+    command: str, state: str, told: bool, cast: Cast, now: datetime
+) -> None:
     Command.objects.create(
         organization_id=cast.example.pk,
         collector=cast.collector,
-        command="collect",
+        command=command,
         state=state,
         expires_at=now,
         ended_at=now,

@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING, Any, Final
 from dbpower_agent.fingerprint import fingerprint, fingerprint_id
 from dbpower_agent.plans import MAX_NAME, UnreadablePlanError, flatten
 from dbpower_agent.sources.base import SourceError, statement
-from dbpower_agent.sources.postgres_connection import PostgresConnection, StatementFailedError
+from dbpower_agent.sources.postgres_connection import Limits, PostgresConnection, StatementFailedError
 from dbpower_agent.sources.slow_log_rows import clean_text
 from dbpower_agent.tokens import SYMBOL, WORD, scan
 
@@ -24,8 +24,7 @@ if TYPE_CHECKING:
 
 KEY: Final = re.compile(r"(\d{1,10}):(\d{1,10}):(-?\d{1,19}):[tf]")
 OLDEST_VERSION: Final = 160000
-STATEMENT_TIMEOUT_MS: Final = 5_000
-LOCK_TIMEOUT_MS: Final = 500
+LIMITS: Final = Limits(statement_ms=5_000, lock_ms=500, cut_off_seconds=10.0)
 MAX_ANSWER: Final = 4 * 1024 * 1024
 PLANNABLE: Final = frozenset({"select", "insert", "update", "delete", "merge", "values", "with"})
 
@@ -44,7 +43,7 @@ FAILURES: Final = {
         "open_schema",
         "everybody may create functions in a schema of the search_path of the function that plans",
     ),
-    "57014": ("timeout", f"planning took longer than {STATEMENT_TIMEOUT_MS // 1000} s"),
+    "57014": ("timeout", f"planning took longer than {LIMITS.statement_ms // 1000} s"),
     "55P03": ("locked", "a table of the statement is locked by another session"),
     "25006": ("read_only", "planning the statement would have written something"),
     "P0002": ("statement_gone", "the server has forgotten the statement; it is recorded again when it runs again"),
@@ -123,12 +122,8 @@ def _ask(config: DatabaseConfig, role: str, wanted: Wanted) -> str:
     connection = PostgresConnection(config)
     try:
         _check_installation(connection, role, wanted)
-        ((size, answer),) = connection.rows_read_only(
-            statement("pg_plan"),
-            [MAX_ANSWER, role, wanted.queryid],
-            statement_timeout_ms=STATEMENT_TIMEOUT_MS,
-            lock_timeout_ms=LOCK_TIMEOUT_MS,
-        )
+        parameters = [MAX_ANSWER, role, wanted.queryid]
+        ((size, answer),) = connection.rows_of_strangers(statement("pg_plan"), parameters, limits=LIMITS)
     except StatementFailedError as error:
         code, detail = FAILURES.get(
             error.sqlstate, ("failed", f"the server cannot plan it (SQLSTATE {error.sqlstate})")
@@ -150,7 +145,7 @@ def _check_installation(connection: PostgresConnection, role: str, wanted: Wante
     if not trusted:
         raise SourceError("not_trusted", "the schema dbpower is not a superuser's, so its functions are not called")
     if not switched:
-        detail = "dbpower.plan(text, bigint) must be SECURITY DEFINER and belong to a role without rights"
+        detail = "dbpower.plan(text, bigint) must be SECURITY DEFINER, its owner without rights, login and members"
         raise SourceError("not_trusted", detail)
     if not callable_:
         raise SourceError("not_granted", "the agent's role may not call dbpower.plan(text, bigint)")

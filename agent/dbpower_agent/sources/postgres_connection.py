@@ -5,6 +5,9 @@ from __future__ import annotations
 import contextlib
 import logging
 import os
+import socket
+import threading
+from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Final
 
 from dbpower_agent.database_config import DEFAULT_PORTS
@@ -32,8 +35,18 @@ LOGIN_REFUSED: Final = frozenset({"28000", "28P01"})
 LOGIN_WORDS: Final = ("authentication failed", "no password supplied", "no pg_hba.conf entry", 'FATAL: role "')
 # Every statement carries this mark inside its text, so that the agent finds its own entries in pg_stat_statements.
 MARK: Final = "dbpower-agent"
+TIMED_OUT: Final = "57014"
 
 Row = tuple[Any, ...]
+
+
+@dataclass(frozen=True)
+class Limits:
+    """How long a statement may take and may wait for locks, and when its connection is cut."""
+
+    statement_ms: int
+    lock_ms: int
+    cut_off_seconds: float
 
 
 class StatementFailedError(Exception):
@@ -78,17 +91,35 @@ class PostgresConnection:
         except self._errors.Error as error:
             raise self._translate(error) from error
 
-    def rows_read_only(
-        self, sql: str, parameters: Sequence[object], *, statement_timeout_ms: int, lock_timeout_ms: int
-    ) -> list[Row]:
-        """Run a statement in a transaction that cannot write and is always rolled back. Raise StatementFailedError."""
-        limits = f"SET LOCAL statement_timeout = {statement_timeout_ms}; SET LOCAL lock_timeout = {lock_timeout_ms}"
+    def rows_of_strangers(self, sql: str, parameters: Sequence[object], *, limits: Limits) -> list[Row]:
+        """Run a statement that may run code of others, in a transaction that cannot write and is always rolled back.
+
+        Such code can catch the server's own timeout and go on: then the connection is cut, and the server, which looks every
+        second whether its client is there, ends the session. Raise StatementFailedError.
+        """
+        settings = (
+            "SET TRANSACTION READ ONLY; SET LOCAL client_connection_check_interval = 1000;"
+            f"SET LOCAL statement_timeout = {limits.statement_ms}; SET LOCAL lock_timeout = {limits.lock_ms}"
+        )
+        is_over = threading.Event()
+        timer = threading.Timer(limits.cut_off_seconds, self._cut_off, [is_over])
+        timer.daemon = True
+        timer.start()
         try:
             with self._raw.transaction(force_rollback=True), self._raw.cursor() as cursor:
-                cursor.execute(f"SET TRANSACTION READ ONLY; {limits}".encode())
+                cursor.execute(settings.encode())
                 return cursor.execute(sql.encode(), parameters).fetchall()
         except self._errors.Error as error:
-            raise StatementFailedError(getattr(error, "sqlstate", None) or "08000") from None
+            state = TIMED_OUT if is_over.is_set() else getattr(error, "sqlstate", None)
+            raise StatementFailedError(state or "08000") from None
+        finally:
+            timer.cancel()
+
+    def _cut_off(self, is_over: threading.Event) -> None:
+        """End the connection under whoever waits for its answer, from another thread."""
+        is_over.set()
+        with contextlib.suppress(self._errors.Error, OSError), socket.socket(fileno=os.dup(self._raw.fileno())) as own:
+            own.shutdown(socket.SHUT_RDWR)
 
     def stream(self, sql: str, parameters: Sequence[object] = ()) -> Generator[Row, None, None]:
         """Run a statement and hand its rows out one by one, so that memory stays flat."""

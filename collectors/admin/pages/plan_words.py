@@ -48,7 +48,7 @@ def _words_of_installation(role: str) -> dict[Refusal, str]:
         Refusal.NOT_GRANTED: _("The agent's role may not call the function that makes plans."),
         Refusal.NOT_TRUSTED: _(
             "It cannot be planned safely: the schema dbpower has to belong to a superuser, and the function in it to a role "
-            "without rights and without login. Otherwise somebody else's code would run with the agent's rights."
+            "without rights, login and members. Otherwise somebody else's code would run with the agent's rights."
         ),
         Refusal.OPEN_SCHEMA: _(
             "It cannot be planned safely: everybody may create functions in a schema that its names are looked up in, and "

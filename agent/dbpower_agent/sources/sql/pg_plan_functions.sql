@@ -1,6 +1,7 @@
 SELECT /* dbpower-agent */
        owner.rolsuper,
        (SELECT p.prosecdef AND NOT o.rolsuper AND NOT o.rolcanlogin AND p.prorettype = 'pg_catalog.json'::pg_catalog.regtype
+               AND NOT EXISTS (SELECT 1 FROM pg_catalog.pg_auth_members AS m WHERE m.roleid = o.oid)
           FROM pg_catalog.pg_proc AS p
           JOIN pg_catalog.pg_roles AS o ON o.oid = p.proowner
          WHERE p.pronamespace = n.oid AND p.proname = 'plan'
