@@ -19,6 +19,7 @@ from collectors.domain.leases import HaRole
 from collectors.domain.liveness import Status
 from collectors.domain.sources import Engine
 from collectors.models import Collector, CollectorTag, ControlPlane, Heartbeat, Lease, Organization, Team
+from collectors.models.heartbeats import clock_is_wrong
 
 Options = tuple[tuple[str, str | Promise], ...]
 LATE: Final = "LATE"
@@ -229,6 +230,18 @@ class DataFilter(CollectorListFilter):
         return rows.stale(now=timezone.now()) if value == "stale" else rows.none()  # type: ignore[no-any-return]
 
 
+class ClockFilter(CollectorListFilter):
+    """By whether the clock of the agent's host is right."""
+
+    title = _("Clock")
+    parameter_name = "clock"
+    options = (("wrong", _("wrong")),)
+
+    def narrowed(self, rows: Any, value: str) -> QuerySet[Any]:
+        """Return those whose clocks are wrong."""
+        return rows.filter(clock_is_wrong("heartbeat__")) if value == "wrong" else rows.none()  # type: ignore[no-any-return]
+
+
 FILTERS: Final[tuple[type[CollectorListFilter], ...]] = (
     StatusFilter,
     TeamFilter,
@@ -240,6 +253,7 @@ FILTERS: Final[tuple[type[CollectorListFilter], ...]] = (
     RoleFilter,
     ErrorsFilter,
     DataFilter,
+    ClockFilter,
 )
 PARAMETERS: Final = tuple(str(spec.parameter_name) for spec in FILTERS)
 

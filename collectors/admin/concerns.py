@@ -126,7 +126,7 @@ def _address(concern: Concern) -> str:
         Concern.DUPLICATE: ("collector", {}),
         Concern.LATE: ("collector", {"heartbeat__status__exact": "LATE"}),
         Concern.KEYS: ("collector", {}),
-        Concern.CLOCKS: ("collector", {}),
+        Concern.CLOCKS: ("collector", {"clock": "wrong"}),
     }
     if concern not in lists:
         return ""

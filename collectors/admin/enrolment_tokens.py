@@ -50,8 +50,10 @@ class EnrolmentTokenForm(RefusableForm):
         widget=UnfoldAdminIntegerFieldWidget,
     )
 
-    region = RegionField()
-    tags = TagsField()
+    region = RegionField(help_text=_("Where the hosts stand, as in: eu-west-1. Their collectors begin with it."))
+    tags = TagsField(
+        help_text=_("Their collectors begin with these words, separated by commas, as in: production, billing.")
+    )
 
     class Meta:
         model = EnrolmentToken

@@ -28,12 +28,14 @@ class TagsField(forms.CharField):
     """Several tags in one line."""
 
     def __init__(self, **kwargs: Any) -> None:
+        kwargs.setdefault(
+            "help_text", _("Words to find the collector by, separated by commas, as in: production, billing.")
+        )
         super().__init__(
             label=_("Tags"),
             required=False,
             max_length=(limits.MAX_LABEL_CHARACTERS + 2) * limits.MAX_TAGS,
             widget=CompletedInput("tag", several=True),
-            help_text=_("Words to find the collector by, separated by commas, as in: production, billing."),
             **kwargs,
         )
 
@@ -49,12 +51,12 @@ class RegionField(forms.CharField):
     """Where a collector stands."""
 
     def __init__(self, **kwargs: Any) -> None:
+        kwargs.setdefault("help_text", _("Where it stands, in your own words, as in: eu-west-1."))
         super().__init__(
             label=_("Region"),
             required=False,
             max_length=limits.MAX_LABEL_CHARACTERS,
             widget=CompletedInput("region"),
-            help_text=_("Where it stands, in your own words, as in: eu-west-1."),
             **kwargs,
         )
 

@@ -7,9 +7,17 @@ from django.db import models
 from django.db.models.functions import Now
 from django.utils.translation import gettext_lazy as _
 
+from collectors.domain import limits
 from collectors.domain.keys import mark_of
 from collectors.domain.liveness import Status
 from collectors.models.collectors import Collector
+
+
+def clock_is_wrong(path: str = "") -> models.Q:
+    """Return the condition of hosts whose clocks are wrong; `path` leads to the heartbeat. What is known of OFFLINE ones is old."""
+    far = models.Q(**{f"{path}clock_skew_seconds__gt": limits.CLOCK_SKEW_SECONDS})
+    far |= models.Q(**{f"{path}clock_skew_seconds__lt": -limits.CLOCK_SKEW_SECONDS})
+    return far & ~models.Q(**{f"{path}status": Status.OFFLINE})
 
 
 class Heartbeat(models.Model):

@@ -37,6 +37,7 @@ SEEN_FROM: Final = {
     "heartbeat": TEAM_LEAD,
     "collectortag": TEAM_LEAD,
     "queryrate": TEAM_LEAD,
+    "collection": TEAM_LEAD,
     "command": TEAM_LEAD,
     "statuschange": TEAM_LEAD,
     "auditentry": ORG_ADMIN,

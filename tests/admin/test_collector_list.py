@@ -201,7 +201,8 @@ def mixed(cast: Cast) -> Cast:
     change_collector(collector=cast.foreign_collector, region="eu-1", tags=["prod", "secret"], actor=SOMEBODY)
     heard(cast.collector, version="1.0", spool={"data_age_seconds": 5}, errors_count=3, last_error_at=OLD)
     heard(alone, version="1.1", spool={"data_age_seconds": 5_000}, errors_count=1, last_error_at=timezone.now())
-    heard(standby, version="1.1")
+    Heartbeat.objects.filter(pk=alone.pk).update(clock_skew_seconds=-192.0)
+    heard(standby, version="1.1", clock_skew_seconds=-2.0)
     heard(cast.foreign_collector, version="9.9")
     return cast
 
@@ -219,6 +220,7 @@ def mixed(cast: Cast) -> Cast:
         ({"role": "else"}, []),
         ({"errors": "any"}, ["alone", "shop-mysql"]),
         ({"errors": "day"}, ["alone"]),
+        ({"clock": "wrong"}, ["alone"]),
         ({"data": "stale"}, ["alone"]),
         ({"tag": "prod", "role": "standby"}, ["standby"]),
         ({"q": "ALO"}, ["alone"]),

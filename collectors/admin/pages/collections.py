@@ -14,7 +14,7 @@ from collectors.domain.liveness import Status
 from collectors.domain.time_ranges import TimeRange
 from collectors.domain.uptime import Stretch
 from collectors.models import Collection, Collector
-from collectors.services import collections
+from collectors.services import collections, retention
 from collectors.services.collections import Hole
 
 _SLOTS: Final = 60
@@ -27,6 +27,7 @@ def collections_context(
 ) -> dict[str, Any]:
     """Return what the template says of the period; `parts` are the collector's statuses in it."""
     rows = visible_to(Collection.objects.filter(collector_id=collector.pk), principal)
+    rows = retention.kept(rows, since=shown.since)
     period: dict[str, Any] = {"rows": rows, "since": shown.since, "until": shown.until}
     width = shown.slot(most=_SLOTS)
     slots = collections.by_slot(**period, width=width)
