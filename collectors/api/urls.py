@@ -15,6 +15,7 @@ from collectors.api.people.collectors import CollectorViewSet
 from collectors.api.people.commands import CommandViewSet
 from collectors.api.people.databases import DatabaseViewSet
 from collectors.api.people.enrolment_tokens import EnrolmentTokenViewSet
+from collectors.api.people.fingerprint_notes import NoteViewSet, TagsViewSet
 from collectors.api.people.invitations import AcceptView, InvitationViewSet
 from collectors.api.people.memberships import MembershipViewSet
 from collectors.api.people.organizations import OrganizationViewSet
@@ -26,6 +27,7 @@ from collectors.api.people.users import UserViewSet
 from collectors.api.routes import LenientRouter, lenient
 
 _COLLECTOR = r"collectors/(?P<collector_pk>[0-9]{1,19})"
+_STATEMENT = r"queries/(?P<fingerprint_id>[0-9a-fA-F]{16})"
 
 router = LenientRouter()
 router.register("organizations", OrganizationViewSet)
@@ -54,6 +56,9 @@ v1: list[URLPattern | URLResolver] = [
     lenient("enrolments", EnrolView, "enrol"),
     lenient("enrolments/key", FirstKeyView, "enrol-key"),
     lenient("queries/bulk", BulkView, "queries-bulk"),
+    re_path(rf"^{_STATEMENT}/notes/?$", NoteViewSet.as_view({"get": "list", "post": "add"}), name="notes"),
+    re_path(rf"^{_STATEMENT}/notes/(?P<pk>[0-9]{{1,19}})/?$", NoteViewSet.as_view({"delete": "destroy"}), name="note"),
+    re_path(rf"^{_STATEMENT}/tags/?$", TagsViewSet.as_view({"get": "read", "put": "replace"}), name="tags"),
     path("", include(router.urls)),
 ]
 

@@ -12,8 +12,9 @@ from django.utils import timezone
 from collectors.domain.commands import CommandType
 from collectors.domain.personal_tokens import TokenScope
 from collectors.domain.roles import Role
-from collectors.models import AuditEntry, Membership, SlowQuery
+from collectors.models import AuditEntry, Fingerprint, Membership, SlowQuery
 from collectors.services.commands import request_command
+from collectors.services.fingerprint_notes import add_note
 from collectors.services.invitations import invite
 from collectors.services.personal_tokens import create_token
 from tests.access.matrix import API
@@ -28,13 +29,14 @@ class Things:
     """The ids that addresses and bodies name."""
 
     cast: Cast
-    ids: dict[str, int]
+    ids: dict[str, Any]
 
 
 def things(cast: Cast) -> Things:
     """Create what the routes need beside the cast."""
     command = request_command(collector=cast.collector, command=CommandType.COLLECT, actor=SOMEBODY)
     send(cast.collector, slow_log(0, 1))
+    statement = Fingerprint.objects.get()
     ids = {
         "audit": AuditEntry.objects.filter(organization_id=cast.example.pk, object_id=cast.collector.pk)[0].pk,
         "collectors": cast.collector.pk,
@@ -45,7 +47,9 @@ def things(cast: Cast) -> Things:
             organization=cast.example, team=cast.shop, role=Role.USER, email="new@example.org", actor=SOMEBODY
         ).row.pk,
         "memberships": Membership.objects.get(user=cast.carol).pk,
+        "notes": add_note(fingerprint=statement, author=cast.bob, text="nightly", actor=SOMEBODY).pk,
         "organizations": cast.example.pk,
+        "queries": statement.fingerprint_id,
         "slow-queries": SlowQuery.objects.get().pk,
         "teams": cast.shop.pk,
         "tokens": create_token(user=cast.bob, name="own", scopes=[TokenScope.READ], days=1, actor=SOMEBODY).row.pk,
@@ -72,7 +76,7 @@ class Route:
         """Whether a collector key opens it, and no token."""
         return self.answers["key"] != 401 and self.answers["root"] == 401
 
-    def path(self, ids: dict[str, int]) -> str:
+    def path(self, ids: dict[str, Any]) -> str:
         """Return the address with ids in the place of its parameters."""
         parts = self.template.split("/")
         for index, part in enumerate(parts):
@@ -87,6 +91,7 @@ class Route:
 # These answer a file, whoever asks in whatever way.
 FILES = {"audit/export"}
 COMMANDS = "collectors/{collector_pk}/commands"
+NOTES = "queries/{fingerprint_id}/notes"
 
 
 def _team(t: Things) -> Any:
@@ -166,6 +171,11 @@ ROUTES = [
     Route("PATCH", "organizations/{id}", _name),
     Route("DELETE", "organizations/{id}"),
     Route("GET", "queries"),
+    Route("GET", NOTES),
+    Route("POST", NOTES, lambda t: {"text": "ask Carol first"}),
+    Route("DELETE", NOTES + "/{id}"),
+    Route("GET", "queries/{fingerprint_id}/tags"),
+    Route("PUT", "queries/{fingerprint_id}/tags", lambda t: {"tags": ["report"]}),
     Route("GET", "slow-queries"),
     Route("GET", "slow-queries/{id}"),
     Route("GET", "teams"),
