@@ -65,7 +65,7 @@ class _OfStatement(TenantListViewSet[FingerprintNote]):
         """Return the statement. 404 when the caller does not see it, 403 when the role does not permit the action on it."""
         asked = OrganizationSerializer(data=self.request.query_params.dict())
         asked.is_valid(raise_exception=True)
-        named = Fingerprint.objects.filter(fingerprint_id=self.kwargs["fingerprint_id"].lower(), **asked.validated_data)
+        named = Fingerprint.objects.filter(fingerprint_id=self.kwargs["fingerprint_id"].upper(), **asked.validated_data)
         # Organizations have their own rows for the same text, and one caller may belong to two.
         found = list(visible_to(named, self.principal)[:2])
         if not found:
