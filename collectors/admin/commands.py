@@ -1,10 +1,12 @@
 """Commands: what was asked of collectors and what became of it."""
 
+import json
 from typing import Any
 
 from django.contrib import admin
 from django.db.models import QuerySet
 from django.http import HttpRequest
+from django.utils.html import format_html
 from django.utils.translation import gettext_lazy as _
 from unfold.decorators import display
 
@@ -12,7 +14,7 @@ from collectors.access import with_requesters
 from collectors.admin import signed_in
 from collectors.admin.actions import scoped_action
 from collectors.admin.base import ScopedModelAdmin
-from collectors.admin.display import STATE_COLOURS, ago, requester_of
+from collectors.admin.display import NOTHING, STATE_COLOURS, ago, requester_of
 from collectors.admin.filters import ChoicesDropdownFilter
 from collectors.admin.site import site
 from collectors.domain import commands as states
@@ -38,14 +40,14 @@ class CommandAdmin(ScopedModelAdmin):
         "collector",
         "command",
         "state",
-        "result",
+        "told_result",
         "asked_by",
         "created_at",
         "expires_at",
         "delivered_at",
         "ended_at",
     ]
-    readonly_fields = ["asked_by"]
+    readonly_fields = ["asked_by", "told_result"]
     actions = ["cancel"]
 
     def get_queryset(self, request: HttpRequest) -> QuerySet[Command]:
@@ -61,6 +63,14 @@ class CommandAdmin(ScopedModelAdmin):
     def shown_state(self, command: Command) -> tuple[str, str]:
         """Return the state as a label."""
         return command.state, command.get_state_display()
+
+    @admin.display(description=_("Result"))
+    def told_result(self, command: Command) -> Any:
+        """Return what the agent reported."""
+        if command.result is None:
+            return NOTHING
+        told = json.dumps(command.result, indent=2, ensure_ascii=False)
+        return format_html('<code class="dbpower-whole-statement">{}</code>', told)
 
     @admin.display(description=_("Asked"), ordering="id")
     def asked(self, command: Command) -> str:

@@ -10,16 +10,18 @@ from enum import StrEnum
 from typing import Any, Final
 
 from django.template.defaultfilters import filesizeformat
+from django.urls import reverse
 from django.utils import formats, timezone
 from django.utils.html import format_html
 from django.utils.safestring import SafeString
 from django.utils.translation import gettext as _
 from django.utils.translation import gettext_lazy, pgettext_lazy
 
+from collectors.admin import sql_text
 from collectors.domain.commands import CommandState
 from collectors.domain.leases import HaRole
 from collectors.domain.liveness import Status
-from collectors.models import Command
+from collectors.models import Command, Fingerprint
 
 NOTHING: Final = "-"
 # Unfold's colours of labels; the label's text says the same.
@@ -182,6 +184,18 @@ def statement_text(text: str | None) -> SafeString:
     if not text:
         return format_html('<span class="italic">{}</span>', _("text not here yet"))
     return format_html('<code class="dbpower-sql" title="{}">{}</code>', text[:2_000], text[:500])
+
+
+def statement_in_full(fingerprint: Fingerprint | None) -> SafeString:
+    """Return a whole statement in lines, with the way to its numbers. It is data: always escaped."""
+    if fingerprint is None:
+        return statement_text(None)
+    return format_html(
+        '<code class="dbpower-whole-statement">{}</code><a class="dbpower-onward" href="{}">{}</a>',
+        sql_text.highlighted(sql_text.formatted(fingerprint.text)),
+        reverse("admin:query", args=[fingerprint.pk]),
+        _("Numbers, charts and notes"),
+    )
 
 
 def requester_of(command: Command) -> str:

@@ -9,7 +9,7 @@ from django.utils.translation import gettext, pgettext_lazy
 from django.utils.translation import gettext_lazy as _
 
 from collectors.admin.base import ScopedModelAdmin
-from collectors.admin.display import ago, nanoseconds, statement_text
+from collectors.admin.display import ago, nanoseconds, statement_in_full, statement_text
 from collectors.admin.filters import ScopedRelatedFilter
 from collectors.admin.site import site
 from collectors.domain.roles import Permission
@@ -37,7 +37,7 @@ class SlowQueryAdmin(ScopedModelAdmin):
         "database",
         "full_text",
         "started_at",
-        "time_approximate",
+        "is_exact",
         "took",
         "waited",
         "rows_sent",
@@ -79,5 +79,9 @@ class SlowQueryAdmin(ScopedModelAdmin):
     @admin.display(description=_("Statement"))
     def full_text(self, query: SlowQuery) -> str:
         """Return the whole statement."""
-        fingerprint = query.statement.fingerprint
-        return fingerprint.text if fingerprint else gettext("not here yet")
+        return statement_in_full(query.statement.fingerprint)
+
+    @admin.display(description=_("Time is exact"))
+    def is_exact(self, query: SlowQuery) -> str:
+        """Tell in words whether the start is exact: an approximate one is no failure."""
+        return gettext("no, it is approximate") if query.time_approximate else gettext("yes")

@@ -5,13 +5,12 @@ from typing import Any
 from django.contrib import admin
 from django.db.models import OuterRef, QuerySet, Subquery
 from django.http import HttpRequest
-from django.utils.translation import gettext
 from django.utils.translation import gettext_lazy as _
 
 from collectors.access import visible_to
 from collectors.admin import signed_in
 from collectors.admin.base import ScopedModelAdmin
-from collectors.admin.display import ago, moment, statement_text
+from collectors.admin.display import ago, moment, statement_in_full, statement_text
 from collectors.admin.filters import ChoicesDropdownFilter, ScopedRelatedFilter
 from collectors.admin.site import site
 from collectors.domain.roles import Permission
@@ -29,7 +28,7 @@ class FingerprintAdmin(ScopedModelAdmin):
     found_everywhere = True
     search_fields = ["fingerprint_id", "text"]
     ordering = ["-id"]
-    fields = ["fingerprint_id", "text", "organization", "seen_first"]
+    fields = ["fingerprint_id", "full_text", "organization", "seen_first"]
 
     def get_queryset(self, request: HttpRequest) -> QuerySet[Any]:
         """Return the visible fingerprints, each with when it was seen first where the person may look: teams share them."""
@@ -43,6 +42,11 @@ class FingerprintAdmin(ScopedModelAdmin):
     def shown_text(self, fingerprint: Fingerprint) -> str:
         """Return the text, cut to a line."""
         return statement_text(fingerprint.text)
+
+    @admin.display(description=_("Text"))
+    def full_text(self, fingerprint: Fingerprint) -> str:
+        """Return the whole text."""
+        return statement_in_full(fingerprint)
 
     @admin.display(description=_("First seen"), ordering="seen_since")
     def first_seen(self, fingerprint: Any) -> str:
@@ -90,4 +94,4 @@ class StatementAdmin(ScopedModelAdmin):
     @admin.display(description=_("Text"))
     def full_text(self, statement: Statement) -> str:
         """Return the whole text."""
-        return statement.fingerprint.text if statement.fingerprint else gettext("not here yet")
+        return statement_in_full(statement.fingerprint)

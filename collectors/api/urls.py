@@ -15,6 +15,7 @@ from collectors.api.people.collectors import CollectorViewSet
 from collectors.api.people.commands import CommandViewSet
 from collectors.api.people.databases import DatabaseViewSet
 from collectors.api.people.enrolment_tokens import EnrolmentTokenViewSet
+from collectors.api.people.fingerprint_notes import NoteViewSet, TagsViewSet
 from collectors.api.people.invitations import AcceptView, InvitationViewSet
 from collectors.api.people.memberships import MembershipViewSet
 from collectors.api.people.organizations import OrganizationViewSet
@@ -27,6 +28,7 @@ from collectors.api.people.users import UserViewSet
 from collectors.api.routes import LenientRouter, lenient
 
 _COLLECTOR = r"collectors/(?P<collector_pk>[0-9]{1,19})"
+_STATEMENT = r"queries/(?P<fingerprint_id>[0-9a-fA-F]{16})"
 
 router = LenientRouter()
 router.register("organizations", OrganizationViewSet)
@@ -41,7 +43,6 @@ router.register("collectors", CollectorViewSet)
 router.register(rf"{_COLLECTOR}/commands", CommandViewSet)
 router.register(rf"{_COLLECTOR}/status-changes", StatusChangeViewSet)
 router.register("queries", QueryViewSet)
-router.register(r"queries/(?P<fingerprint_id>[0-9A-Fa-f]{16})/plans", PlanViewSet)
 router.register("slow-queries", SlowQueryViewSet)
 router.register("audit", AuditViewSet)
 
@@ -56,6 +57,10 @@ v1: list[URLPattern | URLResolver] = [
     lenient("enrolments", EnrolView, "enrol"),
     lenient("enrolments/key", FirstKeyView, "enrol-key"),
     lenient("queries/bulk", BulkView, "queries-bulk"),
+    re_path(rf"^{_STATEMENT}/notes/?$", NoteViewSet.as_view({"get": "list", "post": "add"}), name="notes"),
+    re_path(rf"^{_STATEMENT}/notes/(?P<pk>[0-9]{{1,19}})/?$", NoteViewSet.as_view({"delete": "destroy"}), name="note"),
+    re_path(rf"^{_STATEMENT}/tags/?$", TagsViewSet.as_view({"get": "read", "put": "replace"}), name="tags"),
+    re_path(rf"^{_STATEMENT}/plans/?$", PlanViewSet.as_view({"get": "list", "post": "ask"}), name="plans"),
     path("", include(router.urls)),
 ]
 

@@ -4,7 +4,8 @@ from datetime import UTC, datetime, timedelta
 
 import pytest
 
-from collectors.admin.display import ago, duration, nanoseconds, statement_text
+from collectors.admin.display import ago, duration, nanoseconds, statement_in_full, statement_text
+from collectors.models import Fingerprint
 
 
 @pytest.mark.parametrize(
@@ -43,3 +44,11 @@ def test_nanoseconds_in_units(value: int | None, words: str) -> None:
 def test_a_statement_is_escaped() -> None:
     assert "<b>" not in statement_text("select '<b>'")
     assert "not here yet" in statement_text(None)
+
+
+def test_a_whole_statement_is_escaped_and_leads_to_its_numbers() -> None:
+    shown = statement_in_full(Fingerprint(pk=7, text="select '<b>' from t where x = ?"))
+    assert "&lt;b&gt;" in shown
+    assert "<b>" not in shown
+    assert 'href="/admin/queries/7/"' in shown
+    assert "not here yet" in statement_in_full(None)

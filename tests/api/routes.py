@@ -14,6 +14,7 @@ from collectors.domain.personal_tokens import TokenScope
 from collectors.domain.roles import Role
 from collectors.models import AuditEntry, Fingerprint, Membership, Plan, SlowQuery
 from collectors.services.commands import request_command
+from collectors.services.fingerprint_notes import add_note
 from collectors.services.invitations import invite
 from collectors.services.personal_tokens import create_token
 from tests.access.matrix import API
@@ -57,6 +58,7 @@ def things(cast: Cast) -> Things:
             organization=cast.example, team=cast.shop, role=Role.USER, email="new@example.org", actor=SOMEBODY
         ).row.pk,
         "memberships": Membership.objects.get(user=cast.carol).pk,
+        "notes": add_note(fingerprint=fingerprint, author=cast.bob, text="nightly", actor=SOMEBODY).pk,
         "organizations": cast.example.pk,
         "queries": fingerprint.fingerprint_id,
         "slow-queries": SlowQuery.objects.get().pk,
@@ -85,7 +87,7 @@ class Route:
         """Whether a collector key opens it, and no token."""
         return self.answers["key"] != 401 and self.answers["root"] == 401
 
-    def path(self, ids: dict[str, int]) -> str:
+    def path(self, ids: dict[str, Any]) -> str:
         """Return the address with ids in the place of its parameters."""
         parts = self.template.split("/")
         for index, part in enumerate(parts):
@@ -100,6 +102,7 @@ class Route:
 # These answer a file, whoever asks in whatever way.
 FILES = {"audit/export"}
 COMMANDS = "collectors/{collector_pk}/commands"
+NOTES = "queries/{fingerprint_id}/notes"
 
 
 def _team(t: Things) -> Any:
@@ -181,6 +184,11 @@ ROUTES = [
     Route("GET", "queries"),
     Route("GET", "queries/{fingerprint_id}/plans"),
     Route("POST", "queries/{fingerprint_id}/plans", lambda t: {"database_id": t.cast.collector.database_id}),
+    Route("GET", NOTES),
+    Route("POST", NOTES, lambda t: {"text": "ask Carol first"}),
+    Route("DELETE", NOTES + "/{id}"),
+    Route("GET", "queries/{fingerprint_id}/tags"),
+    Route("PUT", "queries/{fingerprint_id}/tags", lambda t: {"tags": ["report"]}),
     Route("GET", "slow-queries"),
     Route("GET", "slow-queries/{id}"),
     Route("GET", "teams"),

@@ -26,6 +26,7 @@ PLURALS = {
     "memberships": "memberships",
     "organizations": "organizations",
     "queries": "queries",
+    "queries/{fingerprint_id}/notes": "notes",
     "queries/{fingerprint_id}/plans": "plans",
     "slow-queries": "slow_queries",
     "teams": "teams",
@@ -35,7 +36,7 @@ PLURALS = {
 LISTS = [
     route
     for route in ROUTES
-    if route.method == "GET" and not route.template.endswith("{id}") and route.template not in FILES
+    if route.method == "GET" and not route.template.endswith(("{id}", "/tags")) and route.template not in FILES
 ]
 
 

@@ -21,7 +21,7 @@ _UNSEEN: Final = """() => {
     if (element.disabled || element.type === "hidden" || !element.checkVisibility({ visibilityProperty: true })) continue;
     document.activeElement.blur();
     const before = around(element);
-    element.focus();
+    element.focus({ preventScroll: true });
     if (document.activeElement === element && around(element) === before) found.push(element.outerHTML.slice(0, 160));
   }
   document.activeElement.blur();

@@ -26,7 +26,7 @@ pytestmark = [pytest.mark.browser, pytest.mark.django_db(transaction=True)]
 Scenes = Callable[[Page, Cast], Iterator[str]]
 
 # So that the work can be shared between processes.
-PARTS = 4
+PARTS = 6
 ROUTES = [route for route in routes() if route.method == "GET" and "200" in route.answers.values()]
 # Dark and phone, one change at a time. All rules are asked where everything looks different, then those that colours are for.
 LOOKS = ((False, False), (True, False), (True, True), (False, True))

@@ -10,7 +10,7 @@ from django.http import Http404, HttpRequest, HttpResponse, HttpResponseRedirect
 from django.shortcuts import render
 from django.utils.translation import gettext as _
 
-from collectors.access import Principal, may, visible_to
+from collectors.access import Principal, may, visible_to, with_removable
 from collectors.admin import charts, signed_in, sql_text, time_range
 from collectors.admin.display import Unit, in_unit
 from collectors.admin.pages import queries_choices, queries_table
@@ -186,9 +186,8 @@ def _slow(request: HttpRequest, question: Question) -> dict[str, Any]:
 def _people(principal: Principal, fingerprint: Fingerprint) -> dict[str, Any]:
     notes = visible_to(FingerprintNote.objects.filter(fingerprint=fingerprint), principal)
     names = visible_to(FingerprintTag.objects.filter(fingerprint=fingerprint), principal)
-    governs = may(principal, Permission.ORGANIZATION_CHANGE, fingerprint.organization)
     return {
-        "notes": [(note, governs or note.author_id == principal.user_id) for note in notes],
+        "notes": with_removable(notes, fingerprint, principal),
         "tags": [tag.name for tag in names],
         "may_annotate": may(principal, Permission.QUERY_ANNOTATE, fingerprint),
     }

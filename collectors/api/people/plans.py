@@ -57,7 +57,7 @@ class PlanViewSet(TenantListViewSet[Plan]):
     filterset_fields = ["database_id"]
     ordering_fields = ["id", "taken_at"]
     ordering = ["-taken_at", "-id"]
-    permissions = {"list": Permission.QUERY_VIEW, "create": Permission.COLLECTOR_COMMAND}
+    permissions = {"list": Permission.QUERY_VIEW, "ask": Permission.COLLECTOR_COMMAND}
 
     def get_queryset(self) -> QuerySet[Plan]:
         """Return the plans of the statement in the address. Raises 404 when the caller does not see it."""
@@ -66,9 +66,10 @@ class PlanViewSet(TenantListViewSet[Plan]):
         return super().get_queryset().filter(fingerprint__in=self._fingerprints())
 
     @extend_schema(request=PlanRequestSerializer, responses={202: CommandSerializer})
-    def create(self, request: Request, **kwargs: Any) -> Response:
+    def ask(self, request: Request, **kwargs: Any) -> Response:
         """Ask the agent that reads the database for the plan. The command's result says whether one came."""
         fingerprints = self._fingerprints()
+        self.require_anywhere(Permission.COLLECTOR_COMMAND)
         body = self.validated(PlanRequestSerializer)
         self.require(Permission.COLLECTOR_COMMAND, body["database"])
         lookups = {f"{name}_name": body[name] for name in ("schema", "user") if name in body}
