@@ -206,6 +206,24 @@ def confirm_page(model_admin: Any, request: HttpRequest, action: ScopedAction, r
     return render(request, "admin/dbpower/confirm.html", context)
 
 
+def ask_page(
+    model_admin: Any, request: HttpRequest, *, title: str, row: Model, lines: list[str], again: list[tuple[str, Any]]
+) -> HttpResponse:
+    """Say what will happen to one row that a form changes, and let the form be sent again, confirmed."""
+    context = {
+        **model_admin.admin_site.each_context(request),
+        "title": title,
+        "opts": model_admin.opts,
+        "button": ActionButton(name="", label=title, icon="check", variant="danger"),
+        "lines": lines,
+        "one": row,
+        "named": [row],
+        "count": 1,
+        "again": [*again, (CONFIRMED, "1")],
+    }
+    return render(request, "admin/dbpower/confirm.html", context)
+
+
 def _named(outcomes: list[Outcome]) -> str:
     """Return the names of a few rows, or how many there are."""
     if len(outcomes) <= _REFUSALS_SHOWN:

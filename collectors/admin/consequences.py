@@ -14,6 +14,7 @@ from django.utils.translation import gettext_lazy, ngettext
 
 from collectors.access import Principal, visible_to
 from collectors.admin.display import number
+from collectors.domain import limits
 from collectors.domain.roles import Role
 from collectors.models import (
     Collector,
@@ -107,6 +108,39 @@ def of_organization(organization: Organization, principal: Principal) -> Consequ
     ]
     hindrances = _watching(principal, "organization", organization)
     return Consequences(lines, hindrances, FINAL, typed=organization.name)
+
+
+def of_policies(organization: Organization, wanted: dict[str, Any], principal: Principal) -> list[str]:
+    """Return what comes of other policies, as far as it hides, removes or signs out; nothing where they loosen."""
+    lines = []
+    for name, installation, words in (
+        (
+            "history_retention_days",
+            limits.HISTORY_RETENTION_DAYS,
+            _("Numbers of statements older than %(days)s are hidden at once, and removed within hours."),
+        ),
+        (
+            "slow_query_retention_days",
+            limits.SLOW_QUERY_RETENTION_DAYS,
+            _("Slow queries older than %(days)s are hidden at once, and removed within hours."),
+        ),
+    ):
+        before, after = getattr(organization, name) or installation, wanted.get(name) or installation
+        if after < before:
+            days = ngettext("%(count)s day", "%(count)s days", after) % {"count": number(after)}
+            lines.append(words % {"days": days})
+    if wanted.get("second_factor_required") and not organization.second_factor_required:
+        members = visible_to(Membership.objects.filter(organization=organization), principal)
+        without = members.filter(user__second_factor__confirmed_at=None).values("user").distinct().count()
+        text = ngettext(
+            "%(count)s person without a second factor is signed out, and sets one up before anything else.",
+            "%(count)s people without a second factor are signed out, and set one up before anything else.",
+            without,
+        )
+        lines.append(text % {"count": number(without)})
+    return (
+        [*lines, _("You can undo it right afterwards. What was removed by then does not come back.")] if lines else []
+    )
 
 
 def of_database(database: MonitoredDatabase, principal: Principal) -> Consequences:

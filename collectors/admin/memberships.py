@@ -108,6 +108,7 @@ class MembershipAdmin(ScopedModelAdmin):
     list_select_related = ["user", "organization", "team"]
     search_fields = ["user__email", "user__name"]
     removed_words = _("%(name)s: the role is taken away.")
+    list_before_template = "admin/dbpower/invite_button.html"  # type: ignore[assignment] # declared as None
     empty_text = _("Nobody has a role yet. Invite somebody: you get a link to hand over, which gives one role, once.")
     add_words = _("Invite somebody")
     add_fieldsets: Any = ((None, {"fields": ["email", "organization", "team", "role"]}),)

@@ -1,13 +1,16 @@
 """Tenants."""
 
+from copy import copy
 from typing import Any
 
 from django.contrib import admin
 from django.contrib.admin.utils import unquote
 from django.http import HttpRequest, HttpResponse
+from django.utils.translation import gettext
 from django.utils.translation import gettext_lazy as _
 
 from collectors.admin import consequences, signed_in, undo
+from collectors.admin.actions import CONFIRMED, ask_page
 from collectors.admin.consequences import Consequences
 from collectors.admin.pages.places import organization_context
 from collectors.admin.place_lists import PlaceAdmin
@@ -42,11 +45,31 @@ class OrganizationAdmin(PlaceAdmin):
     ) -> HttpResponse:
         """Show what is in it, then the form."""
         row = self.get_object(request, unquote(object_id))
+        asked = self._asked_first(request, row)
+        if asked is not None:
+            return asked
         extra = dict(extra_context or {})
         if row is not None and self.has_view_permission(request, row):
             extra |= organization_context(request, row)
         response: HttpResponse = super().change_view(request, object_id, form_url, extra)
         return response
+
+    def _asked_first(self, request: HttpRequest, row: Organization | None) -> HttpResponse | None:
+        """Return the page that says what policies do that hide, remove or sign out, before they are set."""
+        if request.method != "POST" or CONFIRMED in request.POST or row is None:
+            return None
+        if not self.has_change_permission(request, row):
+            return None
+        form = self.get_form(request, row, change=True)(request.POST, instance=copy(row))
+        if not form.is_valid():
+            return None
+        lines = consequences.of_policies(row, form.cleaned_data, signed_in.principal(request))
+        again = [(name, value) for name, value in request.POST.items() if name != "csrfmiddlewaretoken"]
+        return (
+            ask_page(self, request, title=gettext("Change the policies"), row=row, lines=lines, again=again)
+            if lines
+            else None
+        )
 
     def create(self, request: HttpRequest, form: Any) -> Organization:
         """Create a tenant."""

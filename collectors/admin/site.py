@@ -23,6 +23,7 @@ from unfold.sites import UnfoldAdminSite
 
 from collectors.access import own_acts, visible_to
 from collectors.admin import refusals, signed_in
+from collectors.admin.audit_words import tell
 from collectors.models import User
 from collectors.services import logins, people
 from collectors.services.errors import Refused, TooManyAttempts
@@ -228,7 +229,8 @@ class ConsoleSite(UnfoldAdminSite):
         """Show what is wrong, what costs most, and what the signed-in person did last, as far as that is still theirs to see."""
         from collectors.admin.pages.home import home_context
 
-        recent = own_acts(signed_in.principal(request), limit=_RECENT)
+        asking = signed_in.principal(request)
+        recent = tell(own_acts(asking, limit=_RECENT), asking)
         return super().index(request, {**home_context(request), "recent": recent, **(extra_context or {})})
 
     def search(self, request: HttpRequest, extra_context: dict[str, Any] | None = None) -> Any:  # noqa: ARG002

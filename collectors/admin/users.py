@@ -93,6 +93,7 @@ class UserAdmin(ScopedModelAdmin):
     list_display = ["email", "name", "roles", "is_active", "is_superuser", "last_login"]
     found_everywhere = True
     search_fields = ["email", "name"]
+    list_before_template = "admin/dbpower/invite_button.html"  # type: ignore[assignment] # declared as None
     empty_text = _("People appear here once they have a role. Invite them by their e-mail address.")
     add_words = _("New account")
     actions = ["deactivate", "reactivate", "end_logins", "reset_second_factor"]

@@ -77,13 +77,25 @@ def test_names_and_policies_and_roles_go_back_unless_somebody_changed_them_again
     people.change_team(team=Team.objects.get(pk=cast.shop.pk), name="Third", actor=SOMEBODY)
     assert "changed it again" in undo(client, offer)
     path = reverse("admin:collectors_organization_change", args=[cast.example.pk])
-    offer = offer_in(client.post(path, {"name": "Example GmbH", "history_retention_days": "9"}, follow=True))
+    form = {"name": "Example GmbH", "history_retention_days": "9", "second_factor_required": ""}
+    assert "older than 9 days are hidden at once" in client.post(path, form).content.decode()
+    assert Organization.objects.get(pk=cast.example.pk).history_retention_days is None
+    offer = offer_in(client.post(path, {**form, "confirmed": "1"}, follow=True))
     undo(client, offer)
     assert Organization.objects.get(pk=cast.example.pk).history_retention_days is None
     membership = cast.carol.memberships.get()
     path = reverse("admin:collectors_membership_change", args=[membership.pk])
     offer = offer_in(client.post(path, {"role": "TEAM_LEAD"}, follow=True))
     assert undo(client, offer) == "carol@example.org is USER again."
+
+
+def test_asking_for_a_second_factor_says_whom_it_signs_out(cast: Cast, own: Rows, visit: Visit) -> None:
+    path = reverse("admin:collectors_organization_change", args=[cast.example.pk])
+    form = {"name": "Example GmbH", "second_factor_required": "on", "slow_query_retention_days": "14"}
+    page = visit(cast.alice).post(path, form).content.decode()
+    assert "4 people without a second factor are signed out" in page
+    assert "older than" not in page
+    assert not Organization.objects.get(pk=cast.example.pk).second_factor_required
 
 
 def test_deactivating_says_what_ends_and_is_taken_back(cast: Cast, visit: Visit) -> None:
