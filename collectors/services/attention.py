@@ -9,17 +9,16 @@ from typing import Any, Final
 from django.db.models import Exists, OuterRef, QuerySet
 from django.db.models.functions import Substr
 
-from collectors.domain import limits
 from collectors.domain.commands import CommandState
 from collectors.domain.liveness import Status
 from collectors.models import Collector, Command, Gap, Heartbeat, StatusChange
 from collectors.models.completeness import GapKind
 from collectors.services import fleet, health
+from collectors.services.fleet import State
 
 _EXAMPLES: Final = 3
 _DETAIL_CHARACTERS: Final = 160
 # How long something may take before somebody should look.
-_FIRST_HEARTBEAT: Final = timedelta(minutes=15)
 _NEW_KEY: Final = timedelta(days=1)
 _RECENT: Final = timedelta(days=1)
 # Gaps that say that something was lost. The others say since when, or how exactly, something is known.
@@ -61,8 +60,9 @@ class Finding:
 
 @dataclass(frozen=True)
 class Watched:
-    """What is looked at: rows that whoever asks may see."""
+    """What is looked at: rows that whoever asks may see, and `counts` of the heartbeats among them."""
 
+    counts: fleet.Counts
     heartbeats: QuerySet[Heartbeat]
     changes: QuerySet[StatusChange]
     collectors: QuerySet[Collector]
@@ -75,10 +75,10 @@ def findings(watched: Watched, *, now: datetime, state: health.Detail) -> list[F
     found = [
         _control_plane(state),
         _offline(watched),
-        _errors(watched.heartbeats),
-        _duplicates(watched.heartbeats, now),
-        _never_heard(watched.heartbeats, now),
-        _late(watched.heartbeats, now),
+        _errors(watched),
+        _duplicates(watched, now),
+        _never_heard(watched, now),
+        _late(watched),
         _gaps(watched.gaps, now),
         _commands(watched.commands, now),
         _keys(watched.collectors, now),
@@ -92,7 +92,9 @@ def _control_plane(state: health.Detail) -> Finding:
 
 def _offline(watched: Watched) -> Finding:
     """Those that went OFFLINE last come first: what broke just now is at the top."""
-    rows = watched.heartbeats.filter(status=Status.OFFLINE)
+    count = watched.counts.states[State.OFFLINE]
+    if not count:
+        return Finding(Concern.OFFLINE, 0)
     newest = watched.changes.filter(
         Exists(Heartbeat.objects.filter(pk=OuterRef("collector_id"), status=Status.OFFLINE)), new_status=Status.OFFLINE
     )
@@ -100,7 +102,7 @@ def _offline(watched: Watched) -> Finding:
     fields = ("collector_id", "collector__name", "changed_at", "collector__heartbeat__address")
     for pk, name, changed_at, address in _at_most(newest.values_list(*fields)):
         examples.setdefault(pk, Example(name, pk, changed_at, address))
-    return Finding(Concern.OFFLINE, rows.count(), list(examples.values())[:_EXAMPLES])
+    return Finding(Concern.OFFLINE, count, list(examples.values())[:_EXAMPLES])
 
 
 def _at_most(rows: QuerySet[Any, Any]) -> Iterator[Any]:
@@ -108,36 +110,43 @@ def _at_most(rows: QuerySet[Any, Any]) -> Iterator[Any]:
     yield from rows.order_by("-id")[: 4 * _EXAMPLES]
 
 
-def _errors(heartbeats: QuerySet[Heartbeat]) -> Finding:
-    rows = heartbeats.filter(status=Status.ERROR)
-    return Finding(Concern.ERROR, rows.count(), _examples(rows, "last_error_at", "last_error"))
+def _errors(watched: Watched) -> Finding:
+    rows = watched.heartbeats.filter(status=Status.ERROR)
+    return _of(Concern.ERROR, watched.counts.states[State.ERROR], rows, "last_error_at", "last_error")
 
 
-def _duplicates(heartbeats: QuerySet[Heartbeat], now: datetime) -> Finding:
-    shown = now - timedelta(seconds=limits.DUPLICATE_SHOWN_SECONDS)
-    rows = heartbeats.filter(duplicate_seen_at__gt=shown)
-    return Finding(Concern.DUPLICATE, rows.count(), _examples(rows, "duplicate_seen_at", "address"))
+def _duplicates(watched: Watched, now: datetime) -> Finding:
+    rows = watched.heartbeats.filter(fleet.duplicates(now))
+    return _of(Concern.DUPLICATE, watched.counts.duplicates, rows, "duplicate_seen_at", "address")
 
 
-def _never_heard(heartbeats: QuerySet[Heartbeat], now: datetime) -> Finding:
-    rows = heartbeats.filter(last_heartbeat=None, starting_since__lt=now - _FIRST_HEARTBEAT)
-    return Finding(Concern.NEVER_HEARD, rows.count(), _examples(rows, "starting_since"))
+def _never_heard(watched: Watched, now: datetime) -> Finding:
+    rows = watched.heartbeats.filter(fleet.never_heard(now))
+    return _of(Concern.NEVER_HEARD, watched.counts.never_heard, rows, "starting_since")
 
 
-def _late(heartbeats: QuerySet[Heartbeat], now: datetime) -> Finding:
-    cutoff = fleet.late_cutoff(now)
-    if cutoff is None:
+def _late(watched: Watched) -> Finding:
+    count = watched.counts.states[State.LATE]
+    if not count:
         return Finding(Concern.LATE, 0)
-    rows = heartbeats.filter(status=Status.ONLINE, last_heartbeat__lt=cutoff)
-    return Finding(Concern.LATE, rows.count(), _examples(rows, "last_heartbeat", "address"))
+    rows = watched.heartbeats.filter(status=Status.ONLINE, last_heartbeat__lt=watched.counts.late_before)
+    return _of(Concern.LATE, count, rows, "last_heartbeat", "address")
+
+
+def _of(concern: Concern, count: int, rows: QuerySet[Heartbeat], since: str, detail: str = "") -> Finding:
+    """Return the finding; where nothing is wrong, no rows are looked for."""
+    return Finding(concern, count, _examples(rows, since, detail) if count else [])
 
 
 def _examples(rows: QuerySet[Heartbeat], since: str, detail: str = "") -> list[Example]:
     """Return the newest rows with what is known of them; texts of agents may be long, and are cut by the database."""
+    # Which they are is found by their own table alone: in an outage there are as many of them as there are collectors.
+    newest = list(rows.order_by(f"-{since}", "pk").values_list("pk", flat=True)[:_EXAMPLES])
+    named = Heartbeat.objects.filter(pk__in=newest)
     fields = ["collector__name", "pk", since]
     if detail:
-        rows, fields = rows.annotate(shown=Substr(detail, 1, _DETAIL_CHARACTERS)), [*fields, "shown"]
-    return [Example(*row) for row in rows.order_by(f"-{since}", "pk").values_list(*fields)[:_EXAMPLES]]
+        named, fields = named.annotate(shown=Substr(detail, 1, _DETAIL_CHARACTERS)), [*fields, "shown"]
+    return [Example(*row) for row in named.order_by(f"-{since}", "pk").values_list(*fields)]
 
 
 def _gaps(gaps: QuerySet[Gap], now: datetime) -> Finding:

@@ -13,11 +13,13 @@ from django.db.models import Count, F, FloatField, Func, Q, QuerySet, Value
 from django.db.models.fields.json import KeyTextTransform
 from django.db.models.functions import Cast, NullIf
 
-from collectors.domain import freshness, liveness
+from collectors.domain import freshness, limits, liveness
 from collectors.domain.liveness import Status
-from collectors.models import ControlPlane, Heartbeat, MonitoredDatabase, StatusChange
+from collectors.models import ControlPlane, Heartbeat, Lease, MonitoredDatabase, StatusChange
 
 _A_DAY: Final = timedelta(days=1)
+# How long a first heartbeat may take before somebody should look.
+_FIRST_HEARTBEAT: Final = timedelta(minutes=15)
 
 
 class State(StrEnum):
@@ -29,6 +31,19 @@ class State(StrEnum):
     OFFLINE = "offline"
     STOPPED = "stopped"
     STARTING = "starting"
+
+
+@dataclass(frozen=True)
+class Counts:
+    """How many collectors are in each state, and how many of all were never heard (`never_heard`) or are run twice (`duplicates`).
+
+    Those last heard before `late_before` are late; None while nobody is.
+    """
+
+    states: dict[State, int]
+    late_before: datetime | None
+    never_heard: int
+    duplicates: int
 
 
 @dataclass(frozen=True)
@@ -73,15 +88,37 @@ def late_cutoff(now: datetime) -> datetime | None:
     )
 
 
-def tallies(*, heartbeats: QuerySet[Heartbeat], changes: QuerySet[StatusChange], now: datetime) -> list[Tally]:
-    """Return the number of collectors in each state, with the net of all flips within a day."""
+def counts(*, heartbeats: QuerySet[Heartbeat], now: datetime) -> Counts:
+    """Return how many collectors are in each state, from one look at each: a heartbeat's row is read whole, whatever is asked of it."""
     cutoff = late_cutoff(now)
     late = Q(status=Status.ONLINE, last_heartbeat__lt=cutoff) if cutoff else Q(pk__in=[])
-    counts = {state: Count("pk", filter=Q(status=state.upper())) for state in State if state is not State.LATE}
-    found = heartbeats.order_by().aggregate(**counts, late=Count("pk", filter=late))
-    found[State.ONLINE] -= found[State.LATE]
+    wanted = {state.value: Q(status=state.upper()) for state in State if state is not State.LATE}
+    wanted |= {State.LATE.value: late, "never_heard": never_heard(now), "duplicates": duplicates(now)}
+    found = heartbeats.order_by().aggregate(
+        **{name: Count("pk", filter=condition) for name, condition in wanted.items()}
+    )
+    states = {state: found[state] for state in State}
+    states[State.ONLINE] -= states[State.LATE]
+    return Counts(states, cutoff, found["never_heard"], found["duplicates"])
+
+
+def never_heard(now: datetime) -> Q:
+    """Return the condition of those that should have been heard by now and never were."""
+    return Q(last_heartbeat=None, starting_since__lt=now - _FIRST_HEARTBEAT)
+
+
+def duplicates(now: datetime) -> Q:
+    """Return the condition of those of which two agents were noticed lately."""
+    return Q(duplicate_seen_at__gt=now - timedelta(seconds=limits.DUPLICATE_SHOWN_SECONDS))
+
+
+def tallies(*, counts: Counts, changes: QuerySet[StatusChange], now: datetime) -> list[Tally]:
+    """Return the number of collectors in each state, with the net of all flips within a day."""
     net = _net(changes.filter(changed_at__gte=now - _A_DAY))
-    return [Tally(state, found[state], None if state is State.LATE else net.get(state.upper(), 0)) for state in State]
+    return [
+        Tally(state, counts.states[state], None if state is State.LATE else net.get(state.upper(), 0))
+        for state in State
+    ]
 
 
 def _net(changes: QuerySet[StatusChange]) -> dict[str, int]:
@@ -93,18 +130,20 @@ def _net(changes: QuerySet[StatusChange]) -> dict[str, int]:
     return net
 
 
-def data_freshness(*, databases: QuerySet[MonitoredDatabase], now: datetime) -> Freshness:
-    """Return how fresh the databases' data is: `domain.freshness` in the database's own arithmetic, for fleets of any size."""
-    heartbeat = "lease__holder__heartbeat"
+def data_freshness(*, databases: QuerySet[MonitoredDatabase], leases: QuerySet[Lease], now: datetime) -> Freshness:
+    """Return how fresh the databases' data is: `domain.freshness` in the database's own arithmetic, for fleets of any size.
+
+    `leases` are those of the same databases: what is known of each is read from there on, without the databases themselves.
+    """
+    heartbeat = "holder__heartbeat"
     # SQLite says a JSON null in letters.
     age = NullIf(KeyTextTransform("data_age_seconds", f"{heartbeat}__spool"), Value("null"))
-    known = databases.order_by().annotate(
+    known = leases.filter(holder__isnull=False).order_by()
+    known = known.annotate(
         reaches_to=Epoch(f"{heartbeat}__last_heartbeat") - Cast(age, FloatField()),
-        allowed=Cast(F("lease__holder__collection_interval_minutes"), FloatField()),
+        allowed=Cast(F("holder__collection_interval_minutes"), FloatField()),
     )
     interval, margin = freshness.INTERVALS * 60, freshness.MARGIN.total_seconds()
     is_fresh = Q(reaches_to__gte=now.timestamp() - margin - F("allowed") * interval)
-    found = known.aggregate(
-        all=Count("pk"), held=Count("pk", filter=Q(lease__holder__isnull=False)), fresh=Count("pk", filter=is_fresh)
-    )
-    return Freshness(found["fresh"], found["held"] - found["fresh"], found["all"] - found["held"])
+    found = known.aggregate(held=Count("pk"), fresh=Count("pk", filter=is_fresh))
+    return Freshness(found["fresh"], found["held"] - found["fresh"], databases.count() - found["held"])

@@ -158,8 +158,9 @@ def counted_once(costs: QuerySet[Cost]) -> QuerySet[Cost]:
     if not twice.exists():
         return costs
     before = MonitoredDatabase.objects.filter(pk=OuterRef("database_id"), digests_since__gt=OuterRef("started_at"))
-    # Few statements are in both, and only of their rows is anything else asked: no row has to be joined.
-    return costs.filter(~Q(statement_id__in=twice.values("pk")) | Exists(before))
+    # What was rolled up is counted once already (`services.rollups`): that many rows are not asked again. Few statements are in
+    # both sources, and only of their buckets is anything else asked: no row has to be joined.
+    return costs.filter(~Q(resolution=Resolution.BUCKET) | ~Q(statement_id__in=twice.values("pk")) | Exists(before))
 
 
 def gaps_between(*, gaps: QuerySet[Gap], since: datetime | None, until: datetime | None) -> QuerySet[Gap]:

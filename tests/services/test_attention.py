@@ -7,7 +7,7 @@ import pytest
 from django.utils import timezone
 
 from collectors.models import Collector, Command, ControlPlane, Gap, Heartbeat, StatusChange
-from collectors.services import attention, health
+from collectors.services import attention, fleet, health
 from collectors.services.attention import Concern, Example, Finding, Watched
 from tests.cast import Cast
 
@@ -26,8 +26,10 @@ def now(cast: Cast) -> datetime:
 
 def findings(now: datetime, *, state: health.Detail = WELL, own: Any = None) -> list[Finding]:
     rows = {"organization_id": own} if own else {}
+    heartbeats = Heartbeat.objects.filter(**rows)
     watched = Watched(
-        heartbeats=Heartbeat.objects.filter(**rows),
+        counts=fleet.counts(heartbeats=heartbeats, now=now),
+        heartbeats=heartbeats,
         changes=StatusChange.objects.filter(**rows),
         collectors=Collector.objects.filter(**rows),
         commands=Command.objects.filter(**rows),
