@@ -30,7 +30,17 @@ from django.utils.translation import ngettext
 from collectors.domain import limits, periods
 from collectors.domain.sketches import Sketch
 from collectors.domain.sources import Source
-from collectors.models import Cost, DirtyDay, DirtyHour, Fingerprint, Gap, Latency, MonitoredDatabase, Statement
+from collectors.models import (
+    Cost,
+    DirtyDay,
+    DirtyHour,
+    DirtyWeek,
+    Fingerprint,
+    Gap,
+    Latency,
+    MonitoredDatabase,
+    Statement,
+)
 from collectors.models.buckets import Resolution
 from collectors.models.completeness import GapKind
 from collectors.services import retention
@@ -48,6 +58,7 @@ _RESOLUTIONS: Final = {
     periods.BUCKET: Resolution.BUCKET,
     periods.HOUR: Resolution.HOUR,
     periods.DAY: Resolution.DAY,
+    periods.WEEK: Resolution.WEEK,
 }
 
 
@@ -114,18 +125,20 @@ def with_percentiles(
 
 
 def in_period(
-    rows: QuerySet[Row], *, since: datetime, until: datetime, widest: timedelta = periods.DAY
+    rows: QuerySet[Row], *, since: datetime, until: datetime, widest: timedelta = periods.WEEK
 ) -> QuerySet[Row]:
     """Return the rows of Cost or Latency that together make up a period, every bucket that begins in it once.
 
     What is older than the finer slots are kept is widened to whole hours, then to whole days. No slot is wider than `widest`
     where finer ones are still there.
     """
+    if rows.model is Latency:
+        widest = min(widest, periods.DAY)
     condition = condition_of(spans_of(since=since, until=until, widest=widest))
     return rows.none() if condition is None else rows.filter(condition)
 
 
-def spans_of(*, since: datetime, until: datetime, widest: timedelta = periods.DAY) -> list[periods.Span]:
+def spans_of(*, since: datetime, until: datetime, widest: timedelta = periods.WEEK) -> list[periods.Span]:
     """Return the spans that `in_period` reads, oldest first."""
     now = timezone.now()
     since, until = max(since, retention.start_of(limits.MAX_RETENTION_DAYS, now)), min(until, now + periods.DAY)
@@ -134,9 +147,13 @@ def spans_of(*, since: datetime, until: datetime, widest: timedelta = periods.DA
         if since < gone:
             since, widest = periods.floor(since, width), max(widest, width)
         until = periods.ceil(until, width) if until < gone else until
-    return periods.spans(
-        since, until, unfinished_hours=_marked(DirtyHour), unfinished_days=_marked(DirtyDay), widest=widest
-    )
+    unfinished = {
+        periods.HOUR: _marked(DirtyHour),
+        periods.DAY: _marked(DirtyDay),
+        # A week that is kept in part is read in days.
+        periods.WEEK: _marked(DirtyWeek) | retention.starts(now) if widest >= periods.WEEK else set(),
+    }
+    return periods.spans(since, until, unfinished=unfinished, widest=widest)
 
 
 def condition_of(spans: Iterable[periods.Span]) -> Q | None:
@@ -272,6 +289,6 @@ def _percentiles(row: dict[str, Any], sketch: Sketch | None) -> dict[str, int | 
     return {name: round(sketch.quantile(share) or 0) for name, share in PERCENTILES.items()}
 
 
-def _marked(marks: type[DirtyHour | DirtyDay]) -> set[datetime]:
+def _marked(marks: type[DirtyHour | DirtyDay | DirtyWeek]) -> set[datetime]:
     """Return the slots of any database that are still to be rolled up: few, and all are read from what they are made of."""
     return set(marks.objects.order_by().values_list("started_at", flat=True).distinct())

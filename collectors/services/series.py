@@ -13,7 +13,7 @@ from collectors.services import queries, retention
 Totals = dict[str, int | None]
 
 # From this width on, slots are read from what was rolled up to it.
-_READ_IN: Final = (periods.DAY, periods.HOUR)
+_READ_IN: Final = (periods.WEEK, periods.DAY, periods.HOUR)
 
 
 class Slot(Func):

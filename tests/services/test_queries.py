@@ -152,22 +152,26 @@ def test_any_period_sums_up_to_its_buckets_whatever_is_rolled_up_and_whatever_ca
         ]
         send(collector, slow_log(position, 60, queries=rows))
 
-    upload(0, cast.collector, 100)
-    upload(0, cast.foreign_collector, 100)
+    upload(0, cast.collector, 600)
+    upload(0, cast.foreign_collector, 600)
     rollups.roll_up()
     assert Cost.objects.filter(resolution="day").exists()
     upload(60, cast.collector, 100)
     assert DirtyHour.objects.exists()
+    widths: set[timedelta] = set()
     for turn in range(60):
         if turn == 30:
             rollups.roll_up()
             DirtyDay.objects.all().delete()
             upload(120, cast.collector, 30)
-        since = now - timedelta(seconds=draw.uniform(0, 110 * 3600))
-        until = min(since + timedelta(seconds=draw.uniform(0, 80 * 3600)), now + periods.BUCKET)
+        longest = draw.choice((110, 610))
+        since = now - timedelta(seconds=draw.uniform(0, longest * 3600))
+        until = min(since + timedelta(seconds=draw.uniform(0, longest * 3600)), now + periods.BUCKET)
+        widths |= {span.width for span in queries.spans_of(since=since, until=until)}
         assert summed(queries.top_fingerprints(costs=Cost.objects.all(), since=since, until=until)) == in_buckets(
             since, until
         )
+    assert widths == {periods.BUCKET, periods.HOUR, periods.DAY, periods.WEEK}
 
 
 def summed(rows: Any) -> dict[int, tuple[int, int]]:
