@@ -124,5 +124,13 @@ class Migration(migrations.Migration):
                 "constraints": [models.UniqueConstraint(fields=("database", "started_at"), name="dirty_weeks_unique")],
             },
         ),
+        migrations.AddIndex(
+            model_name="monitoreddatabase",
+            index=models.Index(
+                condition=models.Q(("digests_since__isnull", False)),
+                fields=["digests_since"],
+                name="monitored_databases_digests",
+            ),
+        ),
         migrations.RunPython(create, drop),
     ]

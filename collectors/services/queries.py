@@ -23,6 +23,7 @@ from django.db.models import (
     Sum,
     When,
 )
+from django.db.models.expressions import Col
 from django.db.models.functions import Cast
 from django.utils import timezone
 from django.utils.translation import ngettext
@@ -62,6 +63,22 @@ _RESOLUTIONS: Final = {
 }
 
 
+class _OfStatement(F):
+    """The id of a row's statement, read from the statement: so the planner knows how few groups there are, and shares the work."""
+
+    def __init__(self) -> None:
+        super().__init__("statement__source")
+
+    def resolve_expression(self, *args: Any, **named: Any) -> Any:
+        """Return the key of the table that another column of it is read from."""
+        return Col(super().resolve_expression(*args, **named).alias, Statement._meta.pk)
+
+
+def apart() -> Case:
+    """Return what tells rows of one fingerprint apart: statements of unknown text must not melt into one row."""
+    return Case(When(statement__fingerprint=None, then=_OfStatement()), default=0, output_field=BigIntegerField())
+
+
 class _LookedUp(Subquery):
     """Something that follows from what rows are grouped by, and so is no reason to tell them apart."""
 
@@ -77,14 +94,10 @@ def top_fingerprints(*, costs: QuerySet[Cost], since: datetime, until: datetime)
     `statement_apart`, which is 0 otherwise), `database_id`, `database_name`, `source`, `sum_calls`, `sum_time_ns`,
     `least_time_ns`, `greatest_time_ns` (None where no extreme is known), `sum_rows`, `sum_rows_examined`.
     """
-    period = counted_once(in_period(retention.kept(costs, since=since), since=since, until=until))
+    period = counted_once(in_period(retention.kept(costs, since=since), since=since, until=until), since=since)
     text = Fingerprint.objects.filter(pk=OuterRef("statement__fingerprint"))
-    # Statements of unknown text must not melt into one row.
-    statement = Case(
-        When(statement__fingerprint=None, then=F("statement_id")), default=0, output_field=BigIntegerField()
-    )
     return (
-        period.annotate(statement_apart=statement)
+        period.annotate(statement_apart=apart())
         .values("statement_apart", "database_id", "statement__fingerprint", source=F("statement__source"))
         .annotate(
             sum_calls=Sum("calls"),
@@ -164,20 +177,25 @@ def condition_of(spans: Iterable[periods.Span]) -> Q | None:
     return reduce(or_, chosen) if chosen else None
 
 
-def counted_once(costs: QuerySet[Cost]) -> QuerySet[Cost]:
-    """Return the rows that make up totals: a call is in one source of its database only.
+def counted_once(costs: QuerySet[Cost], *, since: datetime | None = None) -> QuerySet[Cost]:
+    """Return the rows that make up totals: a call is in one source of its database only. No row begins before the day of `since`.
 
     From the first snapshot of performance_schema on, which holds every statement, the slow log's executions are in it
     too: their buckets stay stored and do not count. The slow log goes on giving the single executions.
     """
-    twice = Statement.objects.order_by().filter(source=Source.SLOW_LOG, database__digests_since__isnull=False)
+    begun = MonitoredDatabase.objects.order_by("-digests_since").filter(digests_since__isnull=False)
+    latest = begun.values_list("digests_since", flat=True).first()
     # Where nothing is read twice there is nothing to ask of millions of rows.
-    if not twice.exists():
+    if latest is None:
         return costs
-    before = MonitoredDatabase.objects.filter(pk=OuterRef("database_id"), digests_since__gt=OuterRef("started_at"))
+    twice = Statement.objects.order_by().filter(source=Source.SLOW_LOG, database__digests_since__isnull=False)
     # What was rolled up is counted once already (`services.rollups`): that many rows are not asked again. Few statements are in
     # both sources, and only of their buckets is anything else asked: no row has to be joined.
-    return costs.filter(~Q(resolution=Resolution.BUCKET) | ~Q(statement_id__in=twice.values("pk")) | Exists(before))
+    counts = ~Q(resolution=Resolution.BUCKET) | ~Q(statement_id__in=twice.values("pk"))
+    if since is None or latest > periods.floor(since, periods.DAY):
+        before = MonitoredDatabase.objects.filter(pk=OuterRef("database_id"), digests_since__gt=OuterRef("started_at"))
+        counts |= Q(Exists(before))
+    return costs.filter(counts)
 
 
 def gaps_between(*, gaps: QuerySet[Gap], since: datetime | None, until: datetime | None) -> QuerySet[Gap]:

@@ -192,7 +192,8 @@ def _load(principal: Principal, costs: QuerySet[Cost], shown: TimeRange, slots: 
 
 def _busiest(costs: QuerySet[Cost], shown: TimeRange) -> dict[int, str]:
     """Return the databases in which statements took longest, by id, with their names."""
-    period = queries.counted_once(queries.in_period(retention.kept(costs), since=shown.since, until=shown.until))
+    kept = retention.kept(costs, since=shown.since)
+    period = queries.counted_once(queries.in_period(kept, since=shown.since, until=shown.until), since=shown.since)
     totals = period.order_by().values("database_id").annotate(total=Sum("total_time_ns")).order_by("-total")
     ids = [row["database_id"] for row in totals[:_DATABASES_APART]]
     names = MonitoredDatabase.objects.in_bulk(ids)
