@@ -6,7 +6,7 @@ from datetime import datetime, timedelta
 from enum import StrEnum
 from typing import Any, Final
 
-from django.db.models import Exists, OuterRef, QuerySet
+from django.db.models import BigIntegerField, Exists, OuterRef, QuerySet, Value
 from django.db.models.functions import Substr
 
 from collectors.domain.commands import CommandState
@@ -151,18 +151,23 @@ def _examples(rows: QuerySet[Heartbeat], since: str, detail: str = "") -> list[E
 
 def _gaps(gaps: QuerySet[Gap], now: datetime) -> Finding:
     rows = gaps.filter(kind__in=_LOSSES, covered_to__gte=now - _RECENT)
-    newest = rows.order_by("-covered_to", "-pk").values_list("database__name", "covered_to", "kind")[:_EXAMPLES]
-    examples = [Example(name, None, covered_to, kind) for name, covered_to, kind in newest]
-    return Finding(Concern.GAPS, rows.count(), examples)
+    newest = rows.order_by("-covered_to", "-pk").annotate(page=Value(None, BigIntegerField()))
+    return _counted(Concern.GAPS, newest.values_list("database__name", "page", "covered_to", "kind"))
 
 
 def _commands(commands: QuerySet[Command], now: datetime) -> Finding:
     rows = commands.filter(state__in=(CommandState.FAILED, CommandState.EXPIRED), created_at__gte=now - _RECENT)
-    newest = rows.order_by("-id").values_list("collector__name", "collector_id", "ended_at", "command")[:_EXAMPLES]
-    return Finding(Concern.COMMANDS, rows.count(), [Example(*row) for row in newest])
+    newest = rows.order_by("-id").values_list("collector__name", "collector_id", "ended_at", "command")
+    return _counted(Concern.COMMANDS, newest)
 
 
 def _keys(collectors: QuerySet[Collector], now: datetime) -> Finding:
     rows = collectors.filter(key_rotation_requested_at__lt=now - _NEW_KEY)
     newest = rows.order_by("key_rotation_requested_at", "pk").values_list("name", "pk", "key_rotation_requested_at")
-    return Finding(Concern.KEYS, rows.count(), [Example(*row) for row in newest[:_EXAMPLES]])
+    return _counted(Concern.KEYS, newest)
+
+
+def _counted(concern: Concern, newest: QuerySet[Any, Any]) -> Finding:
+    """Return the finding about rows with the members of Example; where there are none, they are not looked for again."""
+    count = newest.count()
+    return Finding(concern, count, [Example(*row) for row in newest[:_EXAMPLES]] if count else [])

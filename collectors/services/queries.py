@@ -91,8 +91,7 @@ def top_fingerprints(*, costs: QuerySet[Cost], since: datetime, until: datetime)
     """Return one row per fingerprint and database, dearest first.
 
     Members: `fingerprint_id` and `fingerprint` (None while the text is not here; such statements stay apart by their id in
-    `statement_apart`, which is 0 otherwise), `database_id`, `database_name`, `source`, `sum_calls`, `sum_time_ns`,
-    `least_time_ns`, `greatest_time_ns` (None where no extreme is known), `sum_rows`, `sum_rows_examined`.
+    `statement_apart`, which is 0 otherwise), `database_id`, `database_name`, `source`, `sum_calls`, `sum_time_ns`.
     """
     period = counted_once(in_period(retention.kept(costs, since=since), since=since, until=until), since=since)
     text = Fingerprint.objects.filter(pk=OuterRef("statement__fingerprint"))
@@ -102,10 +101,6 @@ def top_fingerprints(*, costs: QuerySet[Cost], since: datetime, until: datetime)
         .annotate(
             sum_calls=Sum("calls"),
             sum_time_ns=Sum("total_time_ns"),
-            least_time_ns=Min("min_time_ns"),
-            greatest_time_ns=Max("max_time_ns"),
-            sum_rows=Sum("rows"),
-            sum_rows_examined=Sum("rows_examined"),
             # Looked up for the rows that are shown, after they were summed up and ordered by numbers alone.
             fingerprint_id=_LookedUp(text.values("fingerprint_id")),
             fingerprint=_LookedUp(text.values("text")),

@@ -96,13 +96,19 @@ def test_everything_else_that_is_wrong_is_told_as_long_as_it_lasts(cast: Cast, n
     heartbeats = Heartbeat.objects.filter(pk=cast.collector.pk)
     told: list[tuple[str, dict[str, Any], Concern]] = [
         ("heartbeat", {"duplicate_seen_at": now - timedelta(minutes=5)}, Concern.DUPLICATE),
-        ("heartbeat", {"last_heartbeat": None, "starting_since": now - timedelta(hours=1)}, Concern.NEVER_HEARD),
+        (
+            "heartbeat",
+            {"status": "STARTING", "last_heartbeat": None, "starting_since": now - timedelta(hours=1)},
+            Concern.NEVER_HEARD,
+        ),
         ("heartbeat", {"last_heartbeat": now - timedelta(seconds=90)}, Concern.LATE),
         ("heartbeat", {"duplicate_seen_at": long_ago}, Concern.DUPLICATE),
     ]
     seen = []
     for _, values, concern in told:
-        heartbeats.update(**{"duplicate_seen_at": None, "last_heartbeat": now, "starting_since": now, **values})
+        heartbeats.update(
+            **{"status": "ONLINE", "duplicate_seen_at": None, "last_heartbeat": now, "starting_since": now, **values}
+        )
         seen.append([found.concern for found in findings(now)] == [concern])
     assert seen == [True, True, True, False]
 

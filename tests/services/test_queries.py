@@ -32,7 +32,6 @@ def test_statements_of_one_text_are_one_row_per_database_dearest_first(cast: Cas
         ("select ?", 2, 2_000_000_000),
         ("cheap", 1, 100_000_000),
     ]
-    assert (found[0]["least_time_ns"], found[0]["greatest_time_ns"]) == (500_000_000, 1_500_000_000)
     assert found[0]["database_name"] == "shop-mysql"
 
 
