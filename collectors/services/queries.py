@@ -260,7 +260,7 @@ def _older(gaps: QuerySet[Gap], *, shown: list[Gap]) -> list[GapLine]:
 
 
 def _together(gaps: QuerySet[Gap], *, apart: tuple[str, ...] = ()) -> list[GapLine]:
-    together = (
+    together = list(
         gaps.order_by()
         .values(*apart, "source", "kind")
         .annotate(
@@ -272,14 +272,15 @@ def _together(gaps: QuerySet[Gap], *, apart: tuple[str, ...] = ()) -> list[GapLi
             end=Max("covered_to"),
             databases=Count("database_id", distinct=True),
             one_database=Min("database_id"),
-            one_name=Min("database__name"),
         )
         .order_by("-end", "source", "kind")
     )
+    alone = {row["one_database"] for row in together if row["databases"] == 1}
+    names = dict(MonitoredDatabase.objects.filter(pk__in=alone).values_list("pk", "name")) if alone else {}
     return [
         GapLine(
             database_id=row["one_database"] if row["databases"] == 1 else None,
-            database_name=row["one_name"] if row["databases"] == 1 else None,
+            database_name=names.get(row["one_database"]) if row["databases"] == 1 else None,
             source=row["source"],
             kind=row["kind"],
             amount=int(row["size"]) if row["sized"] == row["count"] else None,

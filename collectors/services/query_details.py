@@ -249,10 +249,12 @@ def tags(tags: QuerySet[FingerprintTag], *, most: int) -> list[str]:
 
 
 def choices(
-    statements: QuerySet[Statement], databases: QuerySet[MonitoredDatabase], name: str, *, most: int
+    statements: QuerySet[Statement], databases: QuerySet[MonitoredDatabase] | None, name: str, *, most: int
 ) -> list[str]:
-    """Return the first schemas or users (`schema_name`, `user_name`) of the statements of these databases."""
-    named = statements.filter(database__in=databases.order_by().values("pk")).exclude(**{name: ""})
+    """Return the first schemas or users (`schema_name`, `user_name`) of the statements, or of those of some databases."""
+    named = statements.exclude(**{name: ""})
+    if databases is not None:
+        named = named.filter(database__in=databases.order_by().values("pk"))
     return list(named.order_by(name).values_list(name, flat=True).distinct()[:most])
 
 
