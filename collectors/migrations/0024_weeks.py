@@ -4,6 +4,7 @@ from datetime import UTC, datetime, timedelta
 
 import django.db.models.deletion
 from django.db import migrations, models
+from django.db.backends.base.base import BaseDatabaseWrapper
 from django.db.backends.base.schema import BaseDatabaseSchemaEditor
 from django.db.migrations.state import StateApps
 from django.utils import timezone
@@ -71,11 +72,14 @@ def create(apps: StateApps, schema_editor: BaseDatabaseSchemaEditor) -> None:
         )
     schema_editor.execute("DROP VIEW query_costs")
     schema_editor.execute(view(WEEKS))
-    now = timezone.now()
-    adapt = schema_editor.connection.ops.adapt_datetimefield_value
+    mark_all(schema_editor.connection)
+
+
+def mark_all(connection: BaseDatabaseWrapper) -> None:
+    now, adapt = timezone.now(), connection.ops.adapt_datetimefield_value
     weeks = [adapt(_beginning(now)), adapt(_beginning(now + timedelta(days=7)))]
-    with schema_editor.connection.cursor() as cursor:
-        cursor.execute(MARK_ALL.format(week=WEEK[schema_editor.connection.vendor]), weeks)
+    with connection.cursor() as cursor:
+        cursor.execute(MARK_ALL.format(week=WEEK[connection.vendor]), weeks)
 
 
 def _beginning(at: datetime) -> datetime:

@@ -3,6 +3,7 @@
 import threading
 from collections.abc import Callable, Iterator
 from datetime import datetime, timedelta
+from importlib import import_module
 from typing import Any
 
 import pytest
@@ -15,7 +16,7 @@ from collectors.domain.counters import COUNTERS, Delta
 from collectors.domain.sources import Source
 from collectors.models import Bucket, Cost, DirtyDay, DirtyHour, DirtyWeek, Latency, MonitoredDatabase
 from collectors.models.buckets import Resolution
-from collectors.services import latencies, ledger, rollups, storage
+from collectors.services import latencies, ledger, queries, rollups, storage
 from tests.cast import Cast
 from tests.services.uploading import send, slow_log, slow_query, snapshot, statement
 from tests.threads import at_once
@@ -217,6 +218,35 @@ def test_a_week_that_has_not_ended_waits(database: MonitoredDatabase) -> None:
     rollups.mark(database=database, level=rollups.WEEKS, changed=[timezone.now()])
     rollups.roll_up()
     assert DirtyWeek.objects.filter(started_at=periods.floor(timezone.now(), periods.WEEK)).exists()
+
+
+def test_an_installation_of_before_reads_days_until_its_weeks_are_made(database: MonitoredDatabase) -> None:
+    late = NOON - 3 * periods.WEEK
+    for at in (NOON, late):
+        add(database, at, calls=2)
+    rollups.roll_up()
+    with connection.cursor() as cursor:
+        cursor.execute("DELETE FROM query_weeks")
+    import_module("collectors.migrations.0024_weeks").mark_all(connection)
+    now = timezone.now()
+    present = [periods.floor(now, periods.WEEK), periods.floor(now, periods.WEEK) + periods.WEEK]
+    expected = [periods.floor(at, periods.WEEK) for at in (late, NOON)]
+    assert list(DirtyWeek.objects.order_by("started_at").values_list("started_at", flat=True)) == expected + present
+
+    def read() -> tuple[int, set[timedelta]]:
+        since = periods.floor(late, periods.WEEK)
+        rows = queries.in_period(Cost.objects.all(), since=since, until=now)
+        spans = queries.spans_of(since=since, until=now)
+        return rows.aggregate(calls=Sum("calls"))["calls"], {span.width for span in spans}
+
+    of_a_third = NOON - 2 * periods.WEEK
+    assert read()[0] == 4
+    add(database, of_a_third, calls=5)
+    assert read()[0] == 9
+    rollups.roll_up()
+    assert read()[0] == 9
+    assert periods.WEEK in read()[1]
+    assert calls(Resolution.WEEK) == 9
 
 
 @pytest.mark.django_db(transaction=True)
