@@ -14,6 +14,7 @@ from django.db.models import (
     Exists,
     F,
     FloatField,
+    IntegerField,
     Max,
     Min,
     OuterRef,
@@ -21,6 +22,7 @@ from django.db.models import (
     QuerySet,
     Subquery,
     Sum,
+    Value,
     When,
 )
 from django.db.models.expressions import Col
@@ -63,6 +65,9 @@ _RESOLUTIONS: Final = {
 }
 
 
+_MARKS: Final[dict[timedelta, Any]] = {periods.HOUR: DirtyHour, periods.DAY: DirtyDay, periods.WEEK: DirtyWeek}
+
+
 class _OfStatement(F):
     """The id of a row's statement, read from the statement: so the planner knows how few groups there are, and shares the work."""
 
@@ -71,7 +76,8 @@ class _OfStatement(F):
 
     def resolve_expression(self, *args: Any, **named: Any) -> Any:
         """Return the key of the table that another column of it is read from."""
-        return Col(super().resolve_expression(*args, **named).alias, Statement._meta.pk)
+        column: Any = super().resolve_expression(*args, **named)
+        return Col(column.alias, Statement._meta.pk)
 
 
 def apart() -> Case:
@@ -155,12 +161,10 @@ def spans_of(*, since: datetime, until: datetime, widest: timedelta = periods.WE
         if since < gone:
             since, widest = periods.floor(since, width), max(widest, width)
         until = periods.ceil(until, width) if until < gone else until
-    unfinished = {
-        periods.HOUR: _marked(DirtyHour),
-        periods.DAY: _marked(DirtyDay),
+    unfinished = _marked()
+    if widest >= periods.WEEK:
         # A week that is kept in part is read in days.
-        periods.WEEK: _marked(DirtyWeek) | retention.starts(now) if widest >= periods.WEEK else set(),
-    }
+        unfinished[periods.WEEK] |= retention.starts(now)
     return periods.spans(since, until, unfinished=unfinished, widest=widest)
 
 
@@ -303,6 +307,16 @@ def _percentiles(row: dict[str, Any], sketch: Sketch | None) -> dict[str, int | 
     return {name: round(sketch.quantile(share) or 0) for name, share in PERCENTILES.items()}
 
 
-def _marked(marks: type[DirtyHour | DirtyDay | DirtyWeek]) -> set[datetime]:
-    """Return the slots of any database that are still to be rolled up: few, and all are read from what they are made of."""
-    return set(marks.objects.order_by().values_list("started_at", flat=True).distinct())
+def _marked() -> dict[timedelta, set[datetime]]:
+    """Return the slots of any database that are still to be rolled up, by their width: few, and all are read from what they are
+    made of.
+    """
+    found: dict[timedelta, set[datetime]] = {width: set() for width in _MARKS}
+    hours, *coarser = (
+        marks.objects.order_by().values_list(Value(width // periods.HOUR, IntegerField()), "started_at")
+        for width, marks in _MARKS.items()
+    )
+    # A union: each slot once, however many databases it is marked for.
+    for width, start in hours.union(*coarser):
+        found[width * periods.HOUR].add(start)
+    return found
