@@ -69,9 +69,10 @@ def by_slot(
     )
     found: dict[tuple[Any, ...], list[Totals]] = {}
     for (*key, start), totals in _by_start(rows, width, sums).items():
-        series = found.setdefault(tuple(key), _empty(sums, len(starts)))
+        if tuple(key) not in found:
+            found[tuple(key)] = _empty(sums, len(starts))
         # Numbers that are only kept by the day may begin before the first slot.
-        _add(series[places.get(start, 0)], totals)
+        _add(found[tuple(key)][places.get(start, 0)], totals)
     if not apart:
         found.setdefault((), _empty(sums, len(starts)))
     return found
