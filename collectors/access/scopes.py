@@ -122,8 +122,10 @@ def permitted(queryset: QuerySet[Row], principal: Principal, permission: Permiss
     if scope is None:
         return queryset.none()
     condition = Q(**{f"{scope.organization}__in": principal.organizations(permission)})
-    if scope.team is not None:
-        condition |= Q(**{f"{scope.team}__in": principal.teams(permission)})
+    teams = principal.teams(permission)
+    # Without a role in a team nothing has to be joined to learn whose a row is.
+    if scope.team is not None and teams:
+        condition |= Q(**{f"{scope.team}__in": teams})
     if queryset.model in _MANY:
         visible = queryset.model._default_manager.filter(condition).values("pk")
         return queryset.filter(pk__in=visible)

@@ -1,6 +1,9 @@
-"""Slots of time: the five minutes, the hour and the day (all UTC) that a moment falls in."""
+"""Slots of time: the five minutes, the hour, the day and the week (all UTC) that a moment falls in.
 
-from collections.abc import Collection
+All are counted from 1970 on, so that weeks begin on Thursdays.
+"""
+
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from typing import Final
@@ -8,6 +11,7 @@ from typing import Final
 BUCKET: Final = timedelta(minutes=5)
 HOUR: Final = timedelta(hours=1)
 DAY: Final = timedelta(days=1)
+WEEK: Final = timedelta(days=7)
 _EPOCH: Final = datetime.fromtimestamp(0, UTC)
 
 
@@ -35,20 +39,20 @@ def spans(
     since: datetime,
     until: datetime,
     *,
-    unfinished_hours: Collection[datetime],
-    unfinished_days: Collection[datetime],
-    widest: timedelta = DAY,
+    unfinished: Mapping[timedelta, Collection[datetime]],
+    widest: timedelta = WEEK,
 ) -> list[Span]:
-    """Return how to read the buckets that begin from `since` to before `until`, each once: in days and hours where whole ones
+    """Return how to read the buckets that begin from `since` to before `until`, each once: in weeks, days and hours where whole ones
     lie within, in buckets elsewhere. No slot is wider than `widest`.
 
-    Unfinished are the slots whose roll-up has yet to be made or made anew; a day with an unfinished hour is unfinished too.
+    Unfinished are, by their width, the slots whose roll-up has yet to be made or made anew; what holds an unfinished one is
+    unfinished too.
     """
     at, end = ceil(since, BUCKET), ceil(until, BUCKET)
-    days = {*unfinished_days, *(floor(hour, DAY) for hour in unfinished_hours)}
+    wanted = [(width, _around(unfinished, width)) for width in (WEEK, DAY, HOUR) if width <= widest]
     found: list[Span] = []
     while at < end:
-        step = _step(at, end, unfinished_hours, days, widest)
+        step = _step(at, end, wanted)
         if found and found[-1].width == step.width:
             step = Span(step.width, found.pop().since, step.until)
         found.append(step)
@@ -56,11 +60,13 @@ def spans(
     return found
 
 
-def _step(
-    at: datetime, end: datetime, hours: Collection[datetime], days: Collection[datetime], widest: timedelta
-) -> Span:
-    if widest >= DAY and floor(at, DAY) == at and at + DAY <= end and at not in days:
-        return Span(DAY, at, at + DAY)
-    if widest >= HOUR and floor(at, HOUR) == at and at + HOUR <= end and at not in hours:
-        return Span(HOUR, at, at + HOUR)
+def _around(unfinished: Mapping[timedelta, Collection[datetime]], widest: timedelta) -> set[datetime]:
+    """Return the slots of a width that are unfinished, or hold a finer one that is."""
+    return {floor(start, widest) for width, starts in unfinished.items() if width <= widest for start in starts}
+
+
+def _step(at: datetime, end: datetime, wanted: Sequence[tuple[timedelta, Collection[datetime]]]) -> Span:
+    for width, unfinished in wanted:
+        if floor(at, width) == at and at + width <= end and at not in unfinished:
+            return Span(width, at, at + width)
     return Span(BUCKET, at, min(end, floor(at, HOUR) + HOUR))

@@ -27,8 +27,8 @@ _WIDTHS: Final = (
     6 * periods.HOUR,
     periods.DAY,
     3 * periods.DAY,
-    7 * periods.DAY,
-    30 * periods.DAY,
+    periods.WEEK,
+    4 * periods.WEEK,
 )
 
 
@@ -48,6 +48,11 @@ class TimeRange:
     def slot(self, *, most: int) -> timedelta:
         """Return the width of slots that draw it in at most `most` of them, or the widest there is."""
         return next((width for width in _WIDTHS if self.length <= most * width), _WIDTHS[-1])
+
+    def coarse_slot(self, *, most: int) -> timedelta:
+        """Return the width to draw very many rows in: days are rolled up to weeks, and to nothing in between."""
+        width = self.slot(most=most)
+        return width if width <= periods.DAY else max(width, periods.WEEK)
 
     def before(self, distance: timedelta | None = None) -> "TimeRange":
         """Return the range of the same length that lies `distance` earlier, or ends where this one begins."""

@@ -70,10 +70,11 @@ class Resolution(models.TextChoices):
     BUCKET = "bucket", "five minutes"
     HOUR = "hour", "an hour"
     DAY = "day", "a day"
+    WEEK = "week", "a week"
 
 
 class Cost(Costs):
-    """Buckets and what they were rolled up to, in one view. An execution is in up to three of its rows: `services.periods` chooses."""
+    """Buckets and what they were rolled up to, in one view. An execution is in up to four of its rows: `services.periods` chooses."""
 
     pk = models.CompositePrimaryKey("statement_id", "resolution", "started_at")
     resolution = models.CharField(max_length=6, choices=Resolution.choices)
@@ -87,7 +88,7 @@ class Cost(Costs):
 class Latency(models.Model):
     """How long the executions of one statement took in one slot of time: a packed `domain.sketches.Sketch`, for slow logs only.
 
-    A view of three tables, as `Cost` is.
+    A view of three tables, as `Cost` is of four: there is none by the week.
     """
 
     pk = models.CompositePrimaryKey("statement_id", "resolution", "started_at")
@@ -134,6 +135,22 @@ class DirtyDay(models.Model):
     class Meta:
         db_table = "dirty_days"
         constraints = [models.UniqueConstraint(fields=["database", "started_at"], name="dirty_days_unique")]
+
+    def __str__(self) -> str:
+        return f"{self.database_id} {self.started_at:%Y-%m-%d}"
+
+
+class DirtyWeek(models.Model):
+    """A week (UTC, `domain.periods`) of a database whose days changed since they were rolled up. `version` counts the changes."""
+
+    organization_id = models.BigIntegerField()
+    database = models.ForeignKey(MonitoredDatabase, on_delete=models.CASCADE, related_name="+")
+    started_at = models.DateTimeField(db_index=True)
+    version = models.BigIntegerField(default=1)
+
+    class Meta:
+        db_table = "dirty_weeks"
+        constraints = [models.UniqueConstraint(fields=["database", "started_at"], name="dirty_weeks_unique")]
 
     def __str__(self) -> str:
         return f"{self.database_id} {self.started_at:%Y-%m-%d}"

@@ -35,7 +35,14 @@ class MonitoredDatabase(models.Model):
         verbose_name = _("monitored database")
         verbose_name_plural = _("monitored databases")
         ordering = ["name", "id"]
-        indexes = [models.Index(fields=["name", "id"], name="monitored_databases_by_name")]
+        indexes = [
+            models.Index(fields=["name", "id"], name="monitored_databases_by_name"),
+            models.Index(
+                fields=["digests_since"],
+                condition=models.Q(digests_since__isnull=False),
+                name="monitored_databases_digests",
+            ),
+        ]
 
     def __str__(self) -> str:
         return self.name

@@ -4,8 +4,8 @@ from django.db import transaction
 from django.utils.translation import gettext as _
 
 from collectors.domain.actors import Actor
-from collectors.models import DirtyDay, DirtyHour, MonitoredDatabase
-from collectors.services import audit, storage
+from collectors.models import MonitoredDatabase
+from collectors.services import audit, rollups, storage
 from collectors.services.errors import Conflict
 
 
@@ -39,8 +39,8 @@ def delete_database(*, database: MonitoredDatabase, actor: Actor) -> None:
         before={"name": database.name},
     )
     # The marks first: a roll-up that holds one is waited for, and no other begins.
-    DirtyHour.objects.filter(database=database).delete()
-    DirtyDay.objects.filter(database=database).delete()
+    for level in rollups.LEVELS:
+        level.marks.objects.filter(database=database).delete()
     # Nothing refers into these tables, so nothing removes their rows by itself.
     storage.forget_database(database_id=database.pk)
     database.delete()

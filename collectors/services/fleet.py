@@ -13,11 +13,14 @@ from django.db.models import Count, F, FloatField, Func, Q, QuerySet, Value
 from django.db.models.fields.json import KeyTextTransform
 from django.db.models.functions import Cast, NullIf
 
-from collectors.domain import freshness, liveness
+from collectors.domain import freshness, limits, liveness
 from collectors.domain.liveness import Status
-from collectors.models import ControlPlane, Heartbeat, MonitoredDatabase, StatusChange
+from collectors.models import ControlPlane, Heartbeat, Lease, MonitoredDatabase, StatusChange
+from collectors.models.heartbeats import clock_is_wrong
 
 _A_DAY: Final = timedelta(days=1)
+# How long a first heartbeat may take before somebody should look.
+_FIRST_HEARTBEAT: Final = timedelta(minutes=15)
 
 
 class State(StrEnum):
@@ -29,6 +32,20 @@ class State(StrEnum):
     OFFLINE = "offline"
     STOPPED = "stopped"
     STARTING = "starting"
+
+
+@dataclass(frozen=True)
+class Counts:
+    """How many collectors are in each state, and how many of all were never heard, are run twice, or tell a wrong time.
+
+    `late` is the condition of those that are counted as late, each of them in this state alone.
+    """
+
+    states: dict[State, int]
+    late: Q
+    never_heard: int
+    duplicates: int
+    wrong_clocks: int
 
 
 @dataclass(frozen=True)
@@ -60,7 +77,8 @@ class Epoch(Func):
 
     def as_postgresql(self, compiler: Any, connection: Any, **context: Any) -> Any:
         """Let PostgreSQL count."""
-        template = "EXTRACT(EPOCH FROM %(expressions)s)::double precision"
+        # Not EXTRACT, whose exact number takes longer to tell.
+        template = "DATE_PART('epoch', %(expressions)s)"
         return self.as_sql(compiler, connection, template=template, **context)
 
 
@@ -79,21 +97,45 @@ def is_late(now: datetime) -> Q:
     return Q(status__in=liveness.MAY_BE_LATE, last_heartbeat__lt=cutoff) if cutoff else Q(pk__in=[])
 
 
-def tallies(*, heartbeats: QuerySet[Heartbeat], changes: QuerySet[StatusChange], now: datetime) -> list[Tally]:
-    """Return the number of collectors in each state, each collector in one, with the net of all flips within a day."""
+def counts(*, heartbeats: QuerySet[Heartbeat], now: datetime) -> Counts:
+    """Return how many collectors are in each state, from one look at each: a heartbeat's row is read whole, whatever is asked of it."""
     late = is_late(now)
-    counts = {str(state): Count("pk", filter=Q(status=state.upper())) for state in State if state is not State.LATE}
-    counts |= {_late_ones(status): Count("pk", filter=late & Q(status=status)) for status in liveness.MAY_BE_LATE}
-    found = heartbeats.order_by().aggregate(**counts)
-    found[State.LATE] = sum(found[_late_ones(status)] for status in liveness.MAY_BE_LATE)
+    wanted = {state.value: Q(status=state.upper()) for state in State if state is not State.LATE}
+    wanted |= {_late_ones(status): late & Q(status=status) for status in liveness.MAY_BE_LATE}
+    wanted |= {"never_heard": never_heard(now), "duplicates": duplicates(now), "wrong_clocks": clock_is_wrong()}
+    found = heartbeats.order_by().aggregate(
+        **{name: Count("pk", filter=condition) for name, condition in wanted.items()}
+    )
+    states: dict[State, int] = {state: found[state] for state in State if state is not State.LATE}
     for status in liveness.MAY_BE_LATE:
-        found[status.lower()] -= found[_late_ones(status)]
-    net = _net(changes.filter(changed_at__gte=now - _A_DAY))
-    return [Tally(state, found[state], None if state is State.LATE else net.get(state.upper(), 0)) for state in State]
+        states[State(status.lower())] -= found[_late_ones(status)]
+    states[State.LATE] = sum(found[_late_ones(status)] for status in liveness.MAY_BE_LATE)
+    return Counts(states, late, found["never_heard"], found["duplicates"], found["wrong_clocks"])
 
 
 def _late_ones(status: Status) -> str:
     return f"late_{status.lower()}"
+
+
+def never_heard(now: datetime) -> Q:
+    """Return the condition of those that should have been heard by now and never were."""
+    # None of these is ONLINE; said like this, they are found by the index of those that are not.
+    unwell = [status.value for status in Status if status is not Status.ONLINE]
+    return Q(status__in=unwell, last_heartbeat=None, starting_since__lt=now - _FIRST_HEARTBEAT)
+
+
+def duplicates(now: datetime) -> Q:
+    """Return the condition of those of which two agents were noticed lately."""
+    return Q(duplicate_seen_at__gt=now - timedelta(seconds=limits.DUPLICATE_SHOWN_SECONDS))
+
+
+def tallies(*, counts: Counts, changes: QuerySet[StatusChange], now: datetime) -> list[Tally]:
+    """Return the number of collectors in each state, with the net of all flips within a day."""
+    net = _net(changes.filter(changed_at__gte=now - _A_DAY))
+    return [
+        Tally(state, counts.states[state], None if state is State.LATE else net.get(state.upper(), 0))
+        for state in State
+    ]
 
 
 def _net(changes: QuerySet[StatusChange]) -> dict[str, int]:
@@ -105,18 +147,20 @@ def _net(changes: QuerySet[StatusChange]) -> dict[str, int]:
     return net
 
 
-def data_freshness(*, databases: QuerySet[MonitoredDatabase], now: datetime) -> Freshness:
-    """Return how fresh the databases' data is: `domain.freshness` in the database's own arithmetic, for fleets of any size."""
-    heartbeat = "lease__holder__heartbeat"
+def data_freshness(*, databases: QuerySet[MonitoredDatabase], leases: QuerySet[Lease], now: datetime) -> Freshness:
+    """Return how fresh the databases' data is: `domain.freshness` in the database's own arithmetic, for fleets of any size.
+
+    `leases` are those of the same databases: what is known of each is read from there on, without the databases themselves.
+    """
+    heartbeat = "holder__heartbeat"
     # SQLite says a JSON null in letters.
     age = NullIf(KeyTextTransform("data_age_seconds", f"{heartbeat}__spool"), Value("null"))
-    known = databases.order_by().annotate(
+    known = leases.filter(holder__isnull=False).order_by()
+    known = known.annotate(
         reaches_to=Epoch(f"{heartbeat}__last_heartbeat") - Cast(age, FloatField()),
-        allowed=Cast(F("lease__holder__collection_interval_minutes"), FloatField()),
+        allowed=Cast(F("holder__collection_interval_minutes"), FloatField()),
     )
     interval, margin = freshness.INTERVALS * 60, freshness.MARGIN.total_seconds()
     is_fresh = Q(reaches_to__gte=now.timestamp() - margin - F("allowed") * interval)
-    found = known.aggregate(
-        all=Count("pk"), held=Count("pk", filter=Q(lease__holder__isnull=False)), fresh=Count("pk", filter=is_fresh)
-    )
-    return Freshness(found["fresh"], found["held"] - found["fresh"], found["all"] - found["held"])
+    found = known.aggregate(held=Count("pk"), fresh=Count("pk", filter=is_fresh))
+    return Freshness(found["fresh"], found["held"] - found["fresh"], databases.count() - found["held"])

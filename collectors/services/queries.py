@@ -14,6 +14,7 @@ from django.db.models import (
     Exists,
     F,
     FloatField,
+    IntegerField,
     Max,
     Min,
     OuterRef,
@@ -21,15 +22,27 @@ from django.db.models import (
     QuerySet,
     Subquery,
     Sum,
+    Value,
     When,
 )
+from django.db.models.expressions import Col
 from django.db.models.functions import Cast
 from django.utils import timezone
 from django.utils.translation import ngettext
 
 from collectors.domain import limits, periods
 from collectors.domain.sources import Source
-from collectors.models import Cost, DirtyDay, DirtyHour, Fingerprint, Gap, Latency, MonitoredDatabase, Statement
+from collectors.models import (
+    Cost,
+    DirtyDay,
+    DirtyHour,
+    DirtyWeek,
+    Fingerprint,
+    Gap,
+    Latency,
+    MonitoredDatabase,
+    Statement,
+)
 from collectors.models.buckets import Resolution
 from collectors.models.completeness import GapKind
 from collectors.services import retention
@@ -47,7 +60,28 @@ _RESOLUTIONS: Final = {
     periods.BUCKET: Resolution.BUCKET,
     periods.HOUR: Resolution.HOUR,
     periods.DAY: Resolution.DAY,
+    periods.WEEK: Resolution.WEEK,
 }
+
+
+_MARKS: Final[dict[timedelta, Any]] = {periods.HOUR: DirtyHour, periods.DAY: DirtyDay, periods.WEEK: DirtyWeek}
+
+
+class _OfStatement(F):
+    """The id of a row's statement, read from the statement: so the planner knows how few groups there are, and shares the work."""
+
+    def __init__(self) -> None:
+        super().__init__("statement__source")
+
+    def resolve_expression(self, *args: Any, **named: Any) -> Any:
+        """Return the key of the table that another column of it is read from."""
+        column: Any = super().resolve_expression(*args, **named)
+        return Col(column.alias, Statement._meta.pk)
+
+
+def apart() -> Case:
+    """Return what tells rows of one fingerprint apart: statements of unknown text must not melt into one row."""
+    return Case(When(statement__fingerprint=None, then=_OfStatement()), default=0, output_field=BigIntegerField())
 
 
 class _LookedUp(Subquery):
@@ -62,25 +96,16 @@ def top_fingerprints(*, costs: QuerySet[Cost], since: datetime, until: datetime)
     """Return one row per fingerprint and database, dearest first.
 
     Members: `fingerprint_id` and `fingerprint` (None while the text is not here; such statements stay apart by their id in
-    `statement_apart`, which is 0 otherwise), `database_id`, `database_name`, `source`, `sum_calls`, `sum_time_ns`,
-    `least_time_ns`, `greatest_time_ns` (None where no extreme is known), `sum_rows`, `sum_rows_examined`.
+    `statement_apart`, which is 0 otherwise), `database_id`, `database_name`, `source`, `sum_calls`, `sum_time_ns`.
     """
-    period = counted_once(in_period(retention.kept(costs, since=since), since=since, until=until))
+    period = counted_once(in_period(retention.kept(costs, since=since), since=since, until=until), since=since)
     text = Fingerprint.objects.filter(pk=OuterRef("statement__fingerprint"))
-    # Statements of unknown text must not melt into one row.
-    statement = Case(
-        When(statement__fingerprint=None, then=F("statement_id")), default=0, output_field=BigIntegerField()
-    )
     return (
-        period.annotate(statement_apart=statement)
+        period.annotate(statement_apart=apart())
         .values("statement_apart", "database_id", "statement__fingerprint", source=F("statement__source"))
         .annotate(
             sum_calls=Sum("calls"),
             sum_time_ns=Sum("total_time_ns"),
-            least_time_ns=Min("min_time_ns"),
-            greatest_time_ns=Max("max_time_ns"),
-            sum_rows=Sum("rows"),
-            sum_rows_examined=Sum("rows_examined"),
             # Looked up for the rows that are shown, after they were summed up and ordered by numbers alone.
             fingerprint_id=_LookedUp(text.values("fingerprint_id")),
             fingerprint=_LookedUp(text.values("text")),
@@ -91,18 +116,20 @@ def top_fingerprints(*, costs: QuerySet[Cost], since: datetime, until: datetime)
 
 
 def in_period(
-    rows: QuerySet[Row], *, since: datetime, until: datetime, widest: timedelta = periods.DAY
+    rows: QuerySet[Row], *, since: datetime, until: datetime, widest: timedelta = periods.WEEK
 ) -> QuerySet[Row]:
     """Return the rows of Cost or Latency that together make up a period, every bucket that begins in it once.
 
     What is older than the finer slots are kept is widened to whole hours, then to whole days. No slot is wider than `widest`
     where finer ones are still there.
     """
+    if rows.model is Latency:
+        widest = min(widest, periods.DAY)
     condition = condition_of(spans_of(since=since, until=until, widest=widest))
     return rows.none() if condition is None else rows.filter(condition)
 
 
-def spans_of(*, since: datetime, until: datetime, widest: timedelta = periods.DAY) -> list[periods.Span]:
+def spans_of(*, since: datetime, until: datetime, widest: timedelta = periods.WEEK) -> list[periods.Span]:
     """Return the spans that `in_period` reads, oldest first."""
     now = timezone.now()
     since, until = max(since, retention.start_of(limits.MAX_RETENTION_DAYS, now)), min(until, now + periods.DAY)
@@ -111,9 +138,11 @@ def spans_of(*, since: datetime, until: datetime, widest: timedelta = periods.DA
         if since < gone:
             since, widest = periods.floor(since, width), max(widest, width)
         until = periods.ceil(until, width) if until < gone else until
-    return periods.spans(
-        since, until, unfinished_hours=_marked(DirtyHour), unfinished_days=_marked(DirtyDay), widest=widest
-    )
+    unfinished = _marked()
+    if widest >= periods.WEEK:
+        # A week that is kept in part is read in days.
+        unfinished[periods.WEEK] |= retention.starts(now)
+    return periods.spans(since, until, unfinished=unfinished, widest=widest)
 
 
 def condition_of(spans: Iterable[periods.Span]) -> Q | None:
@@ -124,19 +153,25 @@ def condition_of(spans: Iterable[periods.Span]) -> Q | None:
     return reduce(or_, chosen) if chosen else None
 
 
-def counted_once(costs: QuerySet[Cost]) -> QuerySet[Cost]:
-    """Return the rows that make up totals: a call is in one source of its database only.
+def counted_once(costs: QuerySet[Cost], *, since: datetime | None = None) -> QuerySet[Cost]:
+    """Return the rows that make up totals: a call is in one source of its database only. No row begins before the day of `since`.
 
     From the first snapshot of performance_schema on, which holds every statement, the slow log's executions are in it
     too: their buckets stay stored and do not count. The slow log goes on giving the single executions.
     """
-    twice = Statement.objects.order_by().filter(source=Source.SLOW_LOG, database__digests_since__isnull=False)
+    begun = MonitoredDatabase.objects.order_by("-digests_since").filter(digests_since__isnull=False)
+    latest = begun.values_list("digests_since", flat=True).first()
     # Where nothing is read twice there is nothing to ask of millions of rows.
-    if not twice.exists():
+    if latest is None:
         return costs
-    before = MonitoredDatabase.objects.filter(pk=OuterRef("database_id"), digests_since__gt=OuterRef("started_at"))
-    # Few statements are in both, and only of their rows is anything else asked: no row has to be joined.
-    return costs.filter(~Q(statement_id__in=twice.values("pk")) | Exists(before))
+    twice = Statement.objects.order_by().filter(source=Source.SLOW_LOG, database__digests_since__isnull=False)
+    # What was rolled up is counted once already (`services.rollups`): that many rows are not asked again. Few statements are in
+    # both sources, and only of their buckets is anything else asked: no row has to be joined.
+    counts = ~Q(resolution=Resolution.BUCKET) | ~Q(statement_id__in=twice.values("pk"))
+    if since is None or latest > periods.floor(since, periods.DAY):
+        before = MonitoredDatabase.objects.filter(pk=OuterRef("database_id"), digests_since__gt=OuterRef("started_at"))
+        counts |= Q(Exists(before))
+    return costs.filter(counts)
 
 
 def gaps_between(*, gaps: QuerySet[Gap], since: datetime | None, until: datetime | None) -> QuerySet[Gap]:
@@ -206,7 +241,7 @@ def _older(gaps: QuerySet[Gap], *, shown: list[Gap]) -> list[GapLine]:
 
 
 def _together(gaps: QuerySet[Gap], *, apart: tuple[str, ...] = ()) -> list[GapLine]:
-    together = (
+    together = list(
         gaps.order_by()
         .values(*apart, "source", "kind")
         .annotate(
@@ -218,14 +253,15 @@ def _together(gaps: QuerySet[Gap], *, apart: tuple[str, ...] = ()) -> list[GapLi
             end=Max("covered_to"),
             databases=Count("database_id", distinct=True),
             one_database=Min("database_id"),
-            one_name=Min("database__name"),
         )
         .order_by("-end", "source", "kind")
     )
+    alone = {row["one_database"] for row in together if row["databases"] == 1}
+    names = dict(MonitoredDatabase.objects.filter(pk__in=alone).values_list("pk", "name")) if alone else {}
     return [
         GapLine(
             database_id=row["one_database"] if row["databases"] == 1 else None,
-            database_name=row["one_name"] if row["databases"] == 1 else None,
+            database_name=names.get(row["one_database"]) if row["databases"] == 1 else None,
             source=row["source"],
             kind=row["kind"],
             amount=int(row["size"]) if row["sized"] == row["count"] else None,
@@ -242,6 +278,16 @@ def _spread(databases: int) -> str:
     return ngettext("on %(count)d database", "on %(count)d databases", databases) % {"count": databases}
 
 
-def _marked(marks: type[DirtyHour | DirtyDay]) -> set[datetime]:
-    """Return the slots of any database that are still to be rolled up: few, and all are read from what they are made of."""
-    return set(marks.objects.order_by().values_list("started_at", flat=True).distinct())
+def _marked() -> dict[timedelta, set[datetime]]:
+    """Return the slots of any database that are still to be rolled up, by their width: few, and all are read from what they are
+    made of.
+    """
+    found: dict[timedelta, set[datetime]] = {width: set() for width in _MARKS}
+    hours, *coarser = (
+        marks.objects.order_by().values_list(Value(width // periods.HOUR, IntegerField()), "started_at")
+        for width, marks in _MARKS.items()
+    )
+    # A union: each slot once, however many databases it is marked for.
+    for width, start in hours.union(*coarser):
+        found[width * periods.HOUR].add(start)
+    return found

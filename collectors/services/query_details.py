@@ -22,6 +22,10 @@ from collectors.services.queries import PERCENTILES, GapLine
 from collectors.services.query_narrowing import Narrowing, narrowed, narrowed_gaps
 from collectors.services.top_queries import Question, Row
 
+# From so many databases on, longer periods are drawn in wider slots.
+_MANY_DATABASES: Final = 100
+# Statements of the rows of a page that are looked for one by one; of more, all rows are read.
+_MOST_STATEMENTS: Final = 2_000
 # Of a page; a statement that runs on more databases is told as running on so many at least.
 _MOST_PLACES: Final = 5_000
 
@@ -110,10 +114,12 @@ class Load:
     rows: dict[tuple[Any, ...], list[int | None]]
 
 
-def load(question: Question, rows: Sequence[Row], *, most: int) -> Load:
-    """Return the load over time in at most `most` slots. Two queries, however many rows there are."""
+def load(question: Question, rows: Sequence[Row], *, databases: QuerySet[MonitoredDatabase], most: int) -> Load:
+    """Return the load over time in at most `most` slots. The number of queries does not grow with that of rows."""
     since, until = question.shown.since, question.shown.until
-    width = question.shown.slot(most=most)
+    chosen = narrowed_databases(databases, question.narrowing).order_by().values("pk")
+    are_many = len(chosen[: _MANY_DATABASES + 1]) > _MANY_DATABASES
+    width = question.shown.coarse_slot(most=most) if are_many else question.shown.slot(most=most)
     starts = time_ranges.starts(since, until, width)
     costs = narrowed(question.costs, question.narrowing)
     every = series.by_slot(costs=costs, since=since, until=until, width=width)[()]
@@ -121,8 +127,7 @@ def load(question: Question, rows: Sequence[Row], *, most: int) -> Load:
     if rows and not question.grouping.from_slow_queries:
         theirs = costs.filter(_of(question, rows))
         if question.grouping.of_statements:
-            unknown = When(statement__fingerprint=None, then=F("statement_id"))
-            theirs = theirs.annotate(apart=Case(unknown, default=0, output_field=BigIntegerField()))
+            theirs = theirs.annotate(apart=queries.apart())
         slots = series.by_slot(costs=theirs, since=since, until=until, width=width, sums=(TIME,), apart=question.apart)
         found = {_identity(*key): [slot[TIME] for slot in totals] for key, totals in slots.items()}
     return Load(
@@ -135,8 +140,15 @@ def load(question: Question, rows: Sequence[Row], *, most: int) -> Load:
 
 
 def _of(question: Question, rows: Sequence[Row]) -> Q:
-    condition = Q(**{f"{question.apart[0]}__in": {row.key for row in rows if row.key is not None}})
+    keys = {row.key for row in rows if row.key is not None}
     unknown = [row.apart for row in rows if row.apart]
+    if question.grouping.of_statements:
+        # Few of very many: found by their ids, they are all that is read.
+        theirs = Statement.objects.order_by().filter(fingerprint_id__in=keys).values_list("pk", flat=True)
+        ids = list(theirs[: _MOST_STATEMENTS + 1])
+        if len(ids) <= _MOST_STATEMENTS:
+            return Q(statement_id__in=[*ids, *unknown])
+    condition = Q(**{f"{question.apart[0]}__in": keys})
     return condition | Q(statement_id__in=unknown) if unknown else condition
 
 
@@ -237,10 +249,12 @@ def tags(tags: QuerySet[FingerprintTag], *, most: int) -> list[str]:
 
 
 def choices(
-    statements: QuerySet[Statement], databases: QuerySet[MonitoredDatabase], name: str, *, most: int
+    statements: QuerySet[Statement], databases: QuerySet[MonitoredDatabase] | None, name: str, *, most: int
 ) -> list[str]:
-    """Return the first schemas or users (`schema_name`, `user_name`) of the statements of these databases."""
-    named = statements.filter(database__in=databases.order_by().values("pk")).exclude(**{name: ""})
+    """Return the first schemas or users (`schema_name`, `user_name`) of the statements, or of those of some databases."""
+    named = statements.exclude(**{name: ""})
+    if databases is not None:
+        named = named.filter(database__in=databases.order_by().values("pk"))
     return list(named.order_by(name).values_list(name, flat=True).distinct()[:most])
 
 

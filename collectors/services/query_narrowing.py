@@ -29,6 +29,11 @@ class Narrowing:
     tag: str = ""
     search: str = ""
 
+    @property
+    def of_databases(self) -> bool:
+        """Whether some of the databases were chosen."""
+        return any((self.organization_id, self.team_id, self.database_id, self.engine))
+
     def unsearched(self) -> "Narrowing":
         """Return the same without the search."""
         return replace(self, search="")

@@ -34,6 +34,13 @@ def by_days(member: str) -> list[tuple[int, QuerySet[Organization]]]:
     return [(_days(member, days), Organization.objects.filter(**{member: days})) for days in own]
 
 
+def starts(now: datetime) -> set[datetime]:
+    """Return the beginnings of the oldest days that organizations keep numbers of."""
+    member = "history_retention_days"
+    own = Organization.objects.order_by().values_list(member, flat=True).distinct()
+    return {start_of(_days(member, days), now) for days in own}
+
+
 def oldest_written(organization: Organization) -> datetime:
     """Return the time before which nothing is added any more: the numbers are rolled up for good, or not kept."""
     kept = _days("history_retention_days", organization.history_retention_days)

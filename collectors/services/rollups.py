@@ -1,9 +1,9 @@
-"""Buckets rolled up to hours, and hours to days: each slot wholly anew whenever something in it changed.
+"""Buckets rolled up to hours, hours to days and days to weeks: each slot wholly anew whenever something in it changed.
 
 Who changes a bucket marks its hour in the same transaction; who rolls the hour up takes the mark away first, and only then
 reads. Both need the mark's row, so that one waits for the other: either the roll-up reads the change, or the mark that the
 change leaves behind outlives the roll-up. That holds only because marking updates a mark that is there already (a mark
-left alone would not be locked). Days are marked by the roll-up of their hours, in the same way.
+left alone would not be locked). Days are marked by the roll-up of their hours, and weeks by that of their days, in the same way.
 """
 
 import logging
@@ -18,7 +18,7 @@ from django.utils import timezone
 from collectors.domain import periods
 from collectors.domain.counters import COUNTERS
 from collectors.domain.sources import Source
-from collectors.models import DirtyDay, DirtyHour, MonitoredDatabase
+from collectors.models import DirtyDay, DirtyHour, DirtyWeek, MonitoredDatabase
 from collectors.services import latencies
 
 _logger = logging.getLogger(__name__)
@@ -30,15 +30,19 @@ class Level:
     """One step from finer to coarser slots: the tables on both sides, and the marks of what is to be done."""
 
     width: timedelta
-    marks: type[DirtyHour | DirtyDay]
+    marks: type[DirtyHour | DirtyDay | DirtyWeek]
     costs: tuple[str, str]
-    sketches: tuple[str, str]
+    # Latencies of few statements are asked for at once: weeks of them would save little.
+    sketches: tuple[str, str] | None
 
 
 HOURS: Final = Level(
     periods.HOUR, DirtyHour, ("query_buckets", "query_hours"), ("query_sketches", "query_sketch_hours")
 )
 DAYS: Final = Level(periods.DAY, DirtyDay, ("query_hours", "query_days"), ("query_sketch_hours", "query_sketch_days"))
+WEEKS: Final = Level(periods.WEEK, DirtyWeek, ("query_days", "query_weeks"), None)
+# Finest first: each is made of the one before it.
+LEVELS: Final = (HOURS, DAYS, WEEKS)
 
 
 def mark(*, database: MonitoredDatabase, level: Level, changed: Iterable[datetime]) -> None:
@@ -58,12 +62,12 @@ def mark(*, database: MonitoredDatabase, level: Level, changed: Iterable[datetim
 
 
 def roll_up() -> int:
-    """Roll up every hour and every day that has ended and changed since; return how many. Repeating it is harmless.
+    """Roll up every hour, day and week that has ended and changed since; return how many. Repeating it is harmless.
 
     A slot that fails is left as it is, marked, and does not keep the others from being done.
     """
     done = 0
-    for level in (HOURS, DAYS):
+    for level in LEVELS:
         ended = level.marks.objects.filter(started_at__lte=timezone.now() - level.width).order_by("started_at", "pk")
         for database_id, start in ended.values_list("database_id", "started_at"):
             try:
@@ -81,17 +85,18 @@ def _roll_up(level: Level, database_id: int, start: datetime) -> bool:
     database = MonitoredDatabase.objects.filter(pk=database_id).first()
     if not taken or database is None:
         return False
-    end = start + level.width
-    if (
-        level is DAYS
-        and DirtyHour.objects.filter(database=database, started_at__gte=start, started_at__lt=end).exists()
+    end, place = start + level.width, LEVELS.index(level)
+    if any(
+        finer.marks.objects.filter(database=database, started_at__gte=start, started_at__lt=end).exists()
+        for finer in LEVELS[:place]
     ):
         transaction.set_rollback(True)
         return False
     _replace(level, database, start, end)
-    latencies.replace(database=database, source=level.sketches[0], target=level.sketches[1], start=start, end=end)
-    if level is HOURS:
-        mark(database=database, level=DAYS, changed=[start])
+    if level.sketches is not None:
+        latencies.replace(database=database, source=level.sketches[0], target=level.sketches[1], start=start, end=end)
+    for coarser in LEVELS[place + 1 : place + 2]:
+        mark(database=database, level=coarser, changed=[start])
     return True
 
 

@@ -1,10 +1,10 @@
 """What statements cost over time, in equal slots. Reading only; callers pass querysets that are already scoped."""
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from datetime import datetime, timedelta
 from typing import Any, Final
 
-from django.db.models import DateTimeField, Func, QuerySet, Sum
+from django.db.models import DateTimeField, F, Func, QuerySet, Sum
 
 from collectors.domain import periods, time_ranges
 from collectors.models import Cost
@@ -13,7 +13,7 @@ from collectors.services import queries, retention
 Totals = dict[str, int | None]
 
 # From this width on, slots are read from what was rolled up to it.
-_READ_IN: Final = (periods.DAY, periods.HOUR)
+_READ_IN: Final = (periods.WEEK, periods.DAY, periods.HOUR)
 
 
 class Slot(Func):
@@ -58,21 +58,38 @@ def by_slot(
     period = queries.in_period(
         retention.kept(costs, since=starts[0]), since=starts[0], until=until, widest=read_in(width)
     )
+    # Stored slots of all rows together are few, and put into those that are asked for sooner here than by the database.
+    slot = Slot("started_at", int(width.total_seconds())) if apart else F("started_at")
     rows = (
-        queries.counted_once(period)
+        queries.counted_once(period, since=starts[0])
         .order_by()
-        .annotate(slot=Slot("started_at", int(width.total_seconds())))
+        .annotate(slot=slot)
         .values_list(*apart, "slot")
         .annotate(**{f"sum_{name}": Sum(name) for name in sums})
     )
     found: dict[tuple[Any, ...], list[Totals]] = {}
-    for row in rows:
-        key, slot, totals = row[: len(apart)], row[len(apart)], row[len(apart) + 1 :]
-        series = found.setdefault(key, _empty(sums, len(starts)))
+    for (*key, start), totals in _by_start(rows, width, sums).items():
+        if tuple(key) not in found:
+            found[tuple(key)] = _empty(sums, len(starts))
         # Numbers that are only kept by the day may begin before the first slot.
-        _add(series[places.get(slot, 0)], dict(zip(sums, totals, strict=True)))
+        _add(found[tuple(key)][places.get(start, 0)], totals)
     if not apart:
         found.setdefault((), _empty(sums, len(starts)))
+    return found
+
+
+def _by_start(rows: Iterable[tuple[Any, ...]], width: timedelta, sums: Sequence[str]) -> dict[tuple[Any, ...], Totals]:
+    """Return the sums of rows (values that keep apart, the time, a sum of each column) by those values and the slot of the time.
+
+    What is not known of some rows adds nothing, as in the database.
+    """
+    found: dict[tuple[Any, ...], Totals] = {}
+    for row in rows:
+        *key, at = row[: -len(sums)]
+        totals = found.setdefault((*key, periods.floor(at, width)), dict.fromkeys(sums))
+        for name, value in zip(sums, row[-len(sums) :], strict=True):
+            before = totals[name]
+            totals[name] = before if value is None else value + (before or 0)
     return found
 
 

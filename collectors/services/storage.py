@@ -11,8 +11,8 @@ from django.db.models import Min
 from django.db.models.functions import Now
 from django.utils import timezone
 
-from collectors.domain import limits
-from collectors.models import DirtyDay, DirtyHour, ReceivedUpload
+from collectors.domain import limits, periods
+from collectors.models import DirtyDay, DirtyHour, DirtyWeek, ReceivedUpload
 from collectors.services import logins, plans, retention
 
 _logger = logging.getLogger(__name__)
@@ -26,14 +26,15 @@ class Table:
     """A table that is cut by time: how wide its partitions are, and for how many days rows stay.
 
     They stay for the longest retention of any organization, `member`, and no longer than `most` days. What has yet to be
-    rolled up from it, by its `marks`, stays as well.
+    rolled up from it, by its `marks`, stays as well. A row goes when the last of the time that it tells of does, `width`.
     """
 
     name: str
     days: int
     member: str
     most: int = limits.MAX_RETENTION_DAYS
-    marks: type[DirtyHour | DirtyDay] | None = None
+    marks: type[DirtyHour | DirtyDay | DirtyWeek] | None = None
+    width: timedelta = periods.DAY
     # Whether rows hang on a database, and go with it.
     of_database: bool = True
 
@@ -46,7 +47,7 @@ class Table:
         """Return the time before which rows are removed: a day after nothing was written or rolled up there any more."""
         oldest = retention.start_of(self.retention_days + 1, now)
         marked = self.marks.objects.aggregate(first=Min("started_at"))["first"] if self.marks else None
-        return oldest if marked is None else min(oldest, marked)
+        return periods.floor(oldest if marked is None else min(oldest, marked), self.width)
 
 
 _HISTORY: Final = "history_retention_days"
@@ -57,7 +58,9 @@ TABLES: Final = (
     Table("query_buckets", 7, *_BUCKETS),
     Table("slow_queries", 1, "slow_query_retention_days"),
     Table("query_hours", 28, *_HOURS),
-    Table("query_days", 91, _HISTORY),
+    Table("query_days", 91, _HISTORY, marks=DirtyWeek),
+    # Whole weeks, as the partitions of days are: a week and its days go together.
+    Table("query_weeks", 91, _HISTORY, width=periods.WEEK),
     Table("query_sketches", 7, *_BUCKETS),
     Table("query_sketch_hours", 28, *_HOURS),
     Table("query_sketch_days", 91, _HISTORY),

@@ -207,9 +207,7 @@ def groups(question: Question) -> QuerySet[Any, dict[str, Any]]:
     """Return one row for each group: what it is kept apart by, `sum_…`, and where two periods are compared `was_…`."""
     rows = _base(question)
     if question.grouping.of_statements:
-        # Statements of unknown text must not melt into one row.
-        unknown = When(statement__fingerprint=None, then=F("statement_id"))
-        rows = rows.annotate(apart=Case(unknown, default=0, output_field=BigIntegerField()))
+        rows = rows.annotate(apart=queries.apart())
     periods = question.periods
     summed = {
         f"sum_{name}": _sum(question, name, periods.this if question.earlier else None) for name in question.columns
@@ -242,7 +240,7 @@ def _base(question: Question) -> QuerySet[Any]:
     rows: QuerySet[Any] = question.slow_queries if question.grouping.from_slow_queries else question.costs
     rows = narrowed(retention.kept(rows, since=since), question.narrowing)
     if not question.grouping.from_slow_queries:
-        rows = queries.counted_once(rows)
+        rows = queries.counted_once(rows, since=since)
     where = question.periods.where
     return rows.none() if where is None else rows.filter(where)
 

@@ -26,7 +26,7 @@ def maintain_storage() -> None:
 
 @shared_task(name="collectors.tasks.roll_up")
 def roll_up() -> None:
-    """Roll changed buckets up to hours, and changed hours to days."""
+    """Roll changed buckets up to hours, changed hours to days, and changed days to weeks."""
     rollups.roll_up()
 
 

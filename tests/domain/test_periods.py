@@ -16,7 +16,7 @@ DAYS = st.sets(st.integers(0, 3).map(lambda day: MIDNIGHT + day * DAY), max_size
 
 
 def read(since: datetime, until: datetime, hours: set[datetime] | None = None) -> list[Span]:
-    return spans(since, until, unfinished_hours=hours or set(), unfinished_days=set())
+    return spans(since, until, unfinished={HOUR: hours or set()})
 
 
 def test_whole_days_are_read_as_days_and_the_edges_as_hours_and_buckets() -> None:
@@ -48,7 +48,7 @@ def test_a_period_without_a_bucket_is_read_nowhere() -> None:
 def test_every_bucket_that_begins_in_the_period_is_read_once_and_nothing_unfinished_is(
     since: datetime, until: datetime, hours: set[datetime], days: set[datetime]
 ) -> None:
-    found = spans(since, until, unfinished_hours=hours, unfinished_days=days)
+    found = spans(since, until, unfinished={HOUR: hours, DAY: days})
     assert all(earlier.until == later.since for earlier, later in pairwise(found))
     assert all(earlier.width != later.width for earlier, later in pairwise(found))
     if found:

@@ -15,7 +15,7 @@ from tests.servers import PostgreSQL
 pytestmark = [pytest.mark.slow, pytest.mark.postgresql]
 
 REPOSITORY = Path(__file__).resolve().parents[2]
-SMALL = "--collectors 300 --fingerprints 200 --databases 12 --days 6 --bucket-days 2 --statements 40".split()
+SMALL = "--collectors 300 --fingerprints 200 --databases 12 --days 16 --bucket-days 2 --statements 40".split()
 
 
 @pytest.fixture(scope="module")
@@ -27,7 +27,7 @@ def url(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
         loaded(environment)
         with psycopg.connect(address, autocommit=True) as connection:
             connection.execute("DELETE FROM load_data.steps WHERE name IN ('marks')")
-            connection.execute("TRUNCATE dirty_hours, dirty_days")
+            connection.execute("TRUNCATE dirty_hours, dirty_days, dirty_weeks")
         assert "1 of " in loaded(environment)
         yield address
 
@@ -47,11 +47,15 @@ def rows(url: str, sql: str) -> list[tuple[object, ...]]:
 
 
 @pytest.mark.parametrize(
-    ("finer", "coarser", "unit"),
-    [("query_buckets", "query_hours", "hour"), ("query_hours", "query_days", "day")],
+    ("finer", "coarser", "width"),
+    [
+        ("query_buckets", "query_hours", "1 hour"),
+        ("query_hours", "query_days", "1 day"),
+        ("query_days", "query_weeks", "7 days"),
+    ],
 )
 def test_coarser_slots_are_the_sums_of_finer_ones_where_these_are_here(
-    url: str, finer: str, coarser: str, unit: str
+    url: str, finer: str, coarser: str, width: str
 ) -> None:
     differing = rows(
         url,
@@ -59,11 +63,11 @@ def test_coarser_slots_are_the_sums_of_finer_ones_where_these_are_here(
         SELECT count(*), count(*) FILTER (WHERE c.calls IS DISTINCT FROM f.calls OR c.total_time_ns IS DISTINCT FROM f.time
             OR c.wal_bytes IS DISTINCT FROM f.wal)
         FROM {coarser} c LEFT JOIN (
-            SELECT statement_id, date_trunc('{unit}', started_at, 'UTC') AS at, sum(calls) AS calls,
+            SELECT statement_id, date_bin('{width}', started_at, '1970-01-01 00:00:00+00') AS at, sum(calls) AS calls,
                 sum(total_time_ns) AS time, sum(wal_bytes) AS wal
             FROM {finer} GROUP BY 1, 2
         ) f ON f.statement_id = c.statement_id AND f.at = c.started_at
-        WHERE c.started_at >= (SELECT date_trunc('day', min(started_at), 'UTC') FROM {finer})
+        WHERE c.started_at >= (SELECT date_bin('{width}', min(started_at), '1970-01-01 00:00:00+00') FROM {finer})
         """,
     )
     ((count, wrong),) = differing

@@ -7,7 +7,7 @@ import pytest
 from django.utils import timezone
 
 from collectors.models import Collector, Command, ControlPlane, Gap, Heartbeat, StatusChange
-from collectors.services import attention, health
+from collectors.services import attention, fleet, health
 from collectors.services.attention import Concern, Example, Finding, Watched
 from tests.cast import Cast
 
@@ -26,8 +26,10 @@ def now(cast: Cast) -> datetime:
 
 def findings(now: datetime, *, state: health.Detail = WELL, own: Any = None) -> list[Finding]:
     rows = {"organization_id": own} if own else {}
+    heartbeats = Heartbeat.objects.filter(**rows)
     watched = Watched(
-        heartbeats=Heartbeat.objects.filter(**rows),
+        counts=fleet.counts(heartbeats=heartbeats, now=now),
+        heartbeats=heartbeats,
         changes=StatusChange.objects.filter(**rows),
         collectors=Collector.objects.filter(**rows),
         commands=Command.objects.filter(**rows),
@@ -94,7 +96,11 @@ def test_everything_else_that_is_wrong_is_told_as_long_as_it_lasts(cast: Cast, n
     heartbeats = Heartbeat.objects.filter(pk=cast.collector.pk)
     told: list[tuple[str, dict[str, Any], Concern]] = [
         ("heartbeat", {"duplicate_seen_at": now - timedelta(minutes=5)}, Concern.DUPLICATE),
-        ("heartbeat", {"last_heartbeat": None, "starting_since": now - timedelta(hours=1)}, Concern.NEVER_HEARD),
+        (
+            "heartbeat",
+            {"status": "STARTING", "last_heartbeat": None, "starting_since": now - timedelta(hours=1)},
+            Concern.NEVER_HEARD,
+        ),
         ("heartbeat", {"last_heartbeat": now - timedelta(seconds=90)}, Concern.LATE),
         ("heartbeat", {"clock_skew_seconds": -192.0}, Concern.CLOCKS),
         ("heartbeat", {"clock_skew_seconds": 31.0}, Concern.CLOCKS),
@@ -104,7 +110,7 @@ def test_everything_else_that_is_wrong_is_told_as_long_as_it_lasts(cast: Cast, n
     usual = {"duplicate_seen_at": None, "last_heartbeat": now, "starting_since": now, "clock_skew_seconds": None}
     seen = []
     for _, values, concern in told:
-        heartbeats.update(**{**usual, **values})
+        heartbeats.update(**{"status": "ONLINE", **usual, **values})
         seen.append([found.concern for found in findings(now)] == [concern])
     assert seen == [True, True, True, True, True, False, False]
 

@@ -27,9 +27,13 @@ def state(pk: int, status: str, heard: datetime | None) -> None:
     Heartbeat.objects.filter(pk=pk).update(status=status, last_heartbeat=heard)
 
 
+def tallies(now: datetime) -> list[fleet.Tally]:
+    counts = fleet.counts(heartbeats=Heartbeat.objects.all(), now=now)
+    return fleet.tallies(counts=counts, changes=StatusChange.objects.all(), now=now)
+
+
 def counts(now: datetime) -> dict[str, int]:
-    found = fleet.tallies(heartbeats=Heartbeat.objects.all(), changes=StatusChange.objects.all(), now=now)
-    return {tally.state: tally.collectors for tally in found if tally.collectors}
+    return {tally.state: tally.collectors for tally in tallies(now) if tally.collectors}
 
 
 def test_each_collector_is_in_one_state_and_late_ones_in_no_other(cast: Cast, now: datetime) -> None:
@@ -69,8 +73,7 @@ def test_the_change_over_a_day_is_the_net_of_all_flips(cast: Cast, now: datetime
         flip("ONLINE", "OFFLINE", hours)
         flip("OFFLINE", "ONLINE", hours - 1)
     flip("ONLINE", "ERROR", 2)
-    found = fleet.tallies(heartbeats=Heartbeat.objects.all(), changes=StatusChange.objects.all(), now=now)
-    changes = {tally.state: tally.change for tally in found}
+    changes = {tally.state: tally.change for tally in tallies(now)}
     assert changes == {"online": -1, "late": None, "error": 1, "offline": 0, "stopped": 0, "starting": 0}
 
 
@@ -90,7 +93,7 @@ def test_data_is_fresh_stale_or_collected_by_nobody_as_the_rule_for_one_database
     collected("rare-and-fresh", now - 60 * SECOND, {"data_age_seconds": 3_000}, minutes=60)
     collected("says-nothing", now, None)
     collected("has-none-yet", now, {"data_age_seconds": None})
-    found = fleet.data_freshness(databases=MonitoredDatabase.objects.all(), now=now)
+    found = fleet.data_freshness(databases=MonitoredDatabase.objects.all(), leases=Lease.objects.all(), now=now)
     assert found == Freshness(fresh=3, stale=3, silent=3)
     one_by_one = [
         database.is_data_fresh(now)

@@ -31,7 +31,6 @@ def test_statements_of_one_text_are_one_row_per_database_dearest_first(cast: Cas
         ("select ?", 2, 2_000_000_000),
         ("cheap", 1, 100_000_000),
     ]
-    assert (found[0]["least_time_ns"], found[0]["greatest_time_ns"]) == (500_000_000, 1_500_000_000)
     assert found[0]["database_name"] == "shop-mysql"
 
 
@@ -151,22 +150,26 @@ def test_any_period_sums_up_to_its_buckets_whatever_is_rolled_up_and_whatever_ca
         ]
         send(collector, slow_log(position, 60, queries=rows))
 
-    upload(0, cast.collector, 100)
-    upload(0, cast.foreign_collector, 100)
+    upload(0, cast.collector, 600)
+    upload(0, cast.foreign_collector, 600)
     rollups.roll_up()
     assert Cost.objects.filter(resolution="day").exists()
     upload(60, cast.collector, 100)
     assert DirtyHour.objects.exists()
+    widths: set[timedelta] = set()
     for turn in range(60):
         if turn == 30:
             rollups.roll_up()
             DirtyDay.objects.all().delete()
             upload(120, cast.collector, 30)
-        since = now - timedelta(seconds=draw.uniform(0, 110 * 3600))
-        until = min(since + timedelta(seconds=draw.uniform(0, 80 * 3600)), now + periods.BUCKET)
+        longest = draw.choice((110, 610))
+        since = now - timedelta(seconds=draw.uniform(0, longest * 3600))
+        until = min(since + timedelta(seconds=draw.uniform(0, longest * 3600)), now + periods.BUCKET)
+        widths |= {span.width for span in queries.spans_of(since=since, until=until)}
         assert summed(queries.top_fingerprints(costs=Cost.objects.all(), since=since, until=until)) == in_buckets(
             since, until
         )
+    assert widths == {periods.BUCKET, periods.HOUR, periods.DAY, periods.WEEK}
 
 
 def summed(rows: Any) -> dict[int, tuple[int, int]]:

@@ -66,7 +66,7 @@ def test_the_load_of_rows_over_time_adds_up_to_their_sums(grouping: Grouping, ca
     send(cast.collector, slow_log(0, 2, queries=[slow_query(), slow_query(host="10.0.0.9")]))
     asked = question(hours=24, grouping=grouping)
     found = page(asked)
-    load = query_details.load(asked, found.rows, most=32)
+    load = query_details.load(asked, found.rows, databases=MonitoredDatabase.objects.all(), most=32)
     assert len(found.rows) > 1
     for row in found.rows:
         assert len(load.rows[row.identity]) == len(load.starts)
@@ -82,7 +82,7 @@ def test_the_number_of_queries_does_not_grow_with_the_rows(cast: Cast, django_as
     asked = question()
     rows = page(asked).rows
     with django_assert_max_num_queries(14):
-        assert len(query_details.load(asked, rows, most=32).rows) == 20
+        assert len(query_details.load(asked, rows, databases=MonitoredDatabase.objects.all(), most=32).rows) == 20
 
 
 def test_percentiles_are_told_where_every_execution_was_timed(cast: Cast) -> None:

@@ -57,6 +57,15 @@ def test_what_an_organization_no_longer_keeps_is_hidden_at_once_and_removed_with
         assert (SlowQuery.objects.count(), Bucket.objects.count()) == (1, 2)
 
 
+def test_a_week_that_is_kept_in_part_shows_the_days_that_are_kept(cast: Cast) -> None:
+    upload(cast, *range(22))
+    rollups.roll_up()
+    assert Cost.objects.filter(resolution="week").exists()
+    for days in range(7, 15):
+        keep(cast, history_retention_days=days)
+        assert calls() == days + 1
+
+
 def test_a_longer_retention_of_one_organization_keeps_its_rows_and_hides_those_of_others(cast: Cast) -> None:
     keep(cast, slow_query_retention_days=60)
     upload(cast, 0.0, 40)

@@ -1,8 +1,9 @@
-"""Buckets rolled up to hours and days: the same sums at every resolution, whoever writes or rolls up meanwhile."""
+"""Buckets rolled up to hours, days and weeks: the same sums at every resolution, whoever writes or rolls up meanwhile."""
 
 import threading
 from collections.abc import Callable, Iterator
 from datetime import datetime, timedelta
+from importlib import import_module
 from typing import Any
 
 import pytest
@@ -13,17 +14,17 @@ from django.utils import timezone
 from collectors.domain import periods
 from collectors.domain.counters import COUNTERS, Delta
 from collectors.domain.sources import Source
-from collectors.models import Bucket, Cost, DirtyDay, DirtyHour, Latency, MonitoredDatabase
+from collectors.models import Bucket, Cost, DirtyDay, DirtyHour, DirtyWeek, Latency, MonitoredDatabase
 from collectors.models.buckets import Resolution
-from collectors.services import latencies, ledger, rollups, storage
+from collectors.services import latencies, ledger, queries, rollups, storage
 from tests.cast import Cast
 from tests.services.uploading import send, slow_log, slow_query, snapshot, statement
 from tests.threads import at_once
 
 pytestmark = pytest.mark.django_db
 on_postgresql = pytest.mark.skipif(connection.vendor != "postgresql", reason="SQLite has one writer at a time")
-TODAY = periods.floor(timezone.now(), periods.DAY)
-NOON = TODAY - timedelta(days=2) + timedelta(hours=12)
+# In a week that has ended, whatever day it is.
+NOON = periods.floor(timezone.now(), periods.WEEK) - timedelta(days=5) + timedelta(hours=12)
 
 
 def add(database: MonitoredDatabase, at: datetime, calls: int = 1, key: str = "a", nanoseconds: int = 10) -> None:
@@ -75,20 +76,20 @@ def database(cast: Cast) -> MonitoredDatabase:
     return cast.collector.database
 
 
-def test_hours_and_days_say_what_the_buckets_say(cast: Cast, database: MonitoredDatabase) -> None:
+def test_hours_days_and_weeks_say_what_the_buckets_say(cast: Cast, database: MonitoredDatabase) -> None:
     for hour in range(30):
         for minute in (0, 4, 5, 59):
             at = NOON + timedelta(hours=hour, minutes=minute)
             add(database, at, calls=hour % 3 + 1, key="ab"[hour % 2], nanoseconds=1_000 * hour + minute)
-    assert rollups.roll_up() == 30 + 2
-    assert sums(Resolution.BUCKET) == sums(Resolution.HOUR) == sums(Resolution.DAY)
+    assert rollups.roll_up() == 30 + 2 + 1
+    assert sums(Resolution.BUCKET) == sums(Resolution.HOUR) == sums(Resolution.DAY) == sums(Resolution.WEEK)
     assert Cost.objects.filter(resolution=Resolution.HOUR).count() == 30
     assert Cost.objects.filter(resolution=Resolution.DAY).count() == 4
-    for resolution in Resolution:
+    assert Cost.objects.filter(resolution=Resolution.WEEK).count() == 2
+    for resolution in (Resolution.BUCKET, Resolution.HOUR, Resolution.DAY):
         merged = latencies.merge(Latency.objects.filter(resolution=resolution).values_list("sketch", flat=True))
         assert merged.count == calls(Resolution.BUCKET) == 240
-    assert not DirtyHour.objects.exists()
-    assert not DirtyDay.objects.exists()
+    assert not [level for level in rollups.LEVELS if level.marks.objects.exists()]
 
 
 def test_counters_that_an_engine_does_not_have_stay_unknown(cast: Cast) -> None:
@@ -100,18 +101,18 @@ def test_counters_that_an_engine_does_not_have_stay_unknown(cast: Cast) -> None:
     Bucket.objects.update(started_at=NOON)
     DirtyHour.objects.update(started_at=NOON)
     rollups.roll_up()
-    hour = Cost.objects.get(resolution=Resolution.DAY)
+    hour = Cost.objects.get(resolution=Resolution.WEEK)
     assert (hour.calls, hour.shared_blks_hit, hour.rows_examined, hour.min_time_ns) == (5, 7, None, None)
     assert not Latency.objects.exists()
 
 
 def test_rolling_up_twice_changes_nothing(database: MonitoredDatabase) -> None:
     add(database, NOON, calls=3)
-    assert rollups.roll_up() == 2
+    assert rollups.roll_up() == 3
     rollups.mark(database=database, level=rollups.HOURS, changed=[NOON])
-    assert rollups.roll_up() == 2
+    assert rollups.roll_up() == 3
     assert rollups.roll_up() == 0
-    assert [calls(resolution) for resolution in Resolution] == [3, 3, 3]
+    assert [calls(resolution) for resolution in Resolution] == [3, 3, 3, 3]
 
 
 def test_a_late_row_is_rolled_up_too(database: MonitoredDatabase) -> None:
@@ -121,8 +122,8 @@ def test_a_late_row_is_rolled_up_too(database: MonitoredDatabase) -> None:
     assert calls(Resolution.HOUR) == 3
     assert DirtyHour.objects.get().started_at == NOON
     rollups.roll_up()
-    assert [calls(resolution) for resolution in Resolution] == [5, 5, 5]
-    assert Cost.objects.get(resolution=Resolution.DAY).max_time_ns == 70
+    assert [calls(resolution) for resolution in Resolution] == [5, 5, 5, 5]
+    assert Cost.objects.get(resolution=Resolution.WEEK).max_time_ns == 70
 
 
 def test_an_hour_that_has_not_ended_waits(database: MonitoredDatabase) -> None:
@@ -169,11 +170,12 @@ def test_one_hour_that_fails_keeps_no_other_from_being_done(
 
     monkeypatch.setattr(latencies, "replace", fail)
     assert rollups.roll_up() == 2
-    assert (calls(Resolution.HOUR), calls(Resolution.DAY)) == (3, 3)
+    # Their week waits for both.
+    assert (calls(Resolution.HOUR), calls(Resolution.DAY), calls(Resolution.WEEK)) == (3, 3, 0)
     assert DirtyHour.objects.get().started_at == NOON
     monkeypatch.undo()
-    assert rollups.roll_up() == 2
-    assert [calls(resolution) for resolution in Resolution] == [5, 5, 5]
+    assert rollups.roll_up() == 3
+    assert [calls(resolution) for resolution in Resolution] == [5, 5, 5, 5]
 
 
 def test_a_day_waits_for_all_its_hours(database: MonitoredDatabase, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -188,6 +190,63 @@ def test_a_day_waits_for_all_its_hours(database: MonitoredDatabase, monkeypatch:
     assert not rollups._roll_up(rollups.DAYS, database.pk, periods.floor(NOON, periods.DAY))
     assert DirtyDay.objects.exists()
     assert calls(Resolution.DAY) == 2
+
+
+def test_a_week_that_fails_halfway_keeps_its_numbers_and_is_made_anew(
+    database: MonitoredDatabase, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    add(database, NOON, calls=2)
+    rollups.roll_up()
+    add(database, NOON + periods.DAY, calls=3)
+    replace = rollups._replace
+
+    def dying(level: rollups.Level, *rest: Any) -> None:
+        replace(level, *rest)
+        if level is rollups.WEEKS:
+            raise DatabaseError("connection lost")
+
+    monkeypatch.setattr(rollups, "_replace", dying)
+    assert rollups.roll_up() == 2
+    assert (calls(Resolution.DAY), calls(Resolution.WEEK), DirtyWeek.objects.count()) == (5, 2, 1)
+    monkeypatch.undo()
+    assert rollups.roll_up() == 1
+    assert (calls(Resolution.WEEK), DirtyWeek.objects.count()) == (5, 0)
+
+
+def test_a_week_that_has_not_ended_waits(database: MonitoredDatabase) -> None:
+    add(database, timezone.now() - periods.DAY)
+    rollups.mark(database=database, level=rollups.WEEKS, changed=[timezone.now()])
+    rollups.roll_up()
+    assert DirtyWeek.objects.filter(started_at=periods.floor(timezone.now(), periods.WEEK)).exists()
+
+
+def test_an_installation_of_before_reads_days_until_its_weeks_are_made(database: MonitoredDatabase) -> None:
+    late = NOON - 3 * periods.WEEK
+    for at in (NOON, late):
+        add(database, at, calls=2)
+    rollups.roll_up()
+    with connection.cursor() as cursor:
+        cursor.execute("DELETE FROM query_weeks")
+    import_module("collectors.migrations.0024_weeks").mark_all(connection)
+    now = timezone.now()
+    present = [periods.floor(now, periods.WEEK), periods.floor(now, periods.WEEK) + periods.WEEK]
+    expected = [periods.floor(at, periods.WEEK) for at in (late, NOON)]
+    assert list(DirtyWeek.objects.order_by("started_at").values_list("started_at", flat=True)) == expected + present
+
+    def read() -> tuple[int, set[timedelta]]:
+        since = periods.floor(late, periods.WEEK)
+        rows = queries.in_period(Cost.objects.all(), since=since, until=now)
+        spans = queries.spans_of(since=since, until=now)
+        return rows.aggregate(calls=Sum("calls"))["calls"], {span.width for span in spans}
+
+    of_a_third = NOON - 2 * periods.WEEK
+    assert read()[0] == 4
+    add(database, of_a_third, calls=5)
+    assert read()[0] == 9
+    rollups.roll_up()
+    assert read()[0] == 9
+    assert periods.WEEK in read()[1]
+    assert calls(Resolution.WEEK) == 9
 
 
 @pytest.mark.django_db(transaction=True)
@@ -209,7 +268,7 @@ def test_workers_and_writers_at_once_lose_and_double_nothing(database: Monitored
     results = at_once(*[write(number) for number in range(4)], work, work)
     assert not [result for result in results if isinstance(result, Exception)], results
     rollups.roll_up()
-    assert sums(Resolution.BUCKET) == sums(Resolution.HOUR) == sums(Resolution.DAY)
+    assert sums(Resolution.BUCKET) == sums(Resolution.HOUR) == sums(Resolution.DAY) == sums(Resolution.WEEK)
     assert calls(Resolution.DAY) == 4 * 12
     merged = latencies.merge(Latency.objects.filter(resolution=Resolution.DAY).values_list("sketch", flat=True))
     assert merged.count == 4 * 12
@@ -288,7 +347,7 @@ def test_a_row_written_while_its_hour_is_being_rolled_up_is_not_lost(
     writer.join()
     assert DirtyHour.objects.count() == 1
     rollups.roll_up()
-    assert [calls(resolution) for resolution in Resolution] == [3, 3, 3]
+    assert [calls(resolution) for resolution in Resolution] == [3, 3, 3, 3]
 
 
 @on_postgresql
@@ -308,37 +367,48 @@ def test_a_roll_up_waits_for_a_row_whose_transaction_has_not_ended(database: Mon
     stages.go_on.set()
     writer.join()
     worker.join()
-    assert [calls(resolution) for resolution in Resolution] == [3, 3, 3]
+    assert [calls(resolution) for resolution in Resolution] == [3, 3, 3, 3]
     assert not DirtyHour.objects.exists()
 
 
 @on_postgresql
 @pytest.mark.django_db(transaction=True)
-def test_two_hours_of_a_day_rolled_up_at_once_are_both_in_it(
-    database: MonitoredDatabase, stages: Stages, monkeypatch: pytest.MonkeyPatch
+@pytest.mark.parametrize(("finer", "coarser"), [(rollups.HOURS, rollups.DAYS), (rollups.DAYS, rollups.WEEKS)])
+def test_two_slots_of_a_coarser_one_rolled_up_at_once_are_both_in_it(
+    finer: rollups.Level,
+    coarser: rollups.Level,
+    database: MonitoredDatabase,
+    stages: Stages,
+    monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    """The day is being rolled up while another worker finishes one more of its hours."""
+    """The day is being rolled up while another worker finishes one more of its hours; and so a week while a day."""
     add(database, NOON, calls=1)
     replace = rollups._replace
 
     def stopping(level: rollups.Level, *rest: Any) -> None:
         replace(level, *rest)
-        if level is rollups.DAYS:
+        if level is coarser:
             stages.stop()
 
     monkeypatch.setattr(rollups, "_replace", stopping)
     worker = in_thread(rollups.roll_up)
     assert stages.reached.wait(20)
-    add(database, NOON + periods.HOUR, calls=4)
-    other = in_thread(lambda: rollups._roll_up(rollups.HOURS, database.pk, NOON + periods.HOUR))
+    late = NOON + finer.width
+    add(database, late, calls=4)
+
+    def finish() -> None:
+        for level in rollups.LEVELS[: rollups.LEVELS.index(coarser)]:
+            rollups._roll_up(level, database.pk, periods.floor(late, level.width))
+
+    other = in_thread(finish)
     until(somebody_waits_for_a_lock)
     monkeypatch.undo()
     stages.go_on.set()
     worker.join()
     other.join()
-    assert DirtyDay.objects.count() == 1
+    assert coarser.marks.objects.count() == 1
     rollups.roll_up()
-    assert [calls(resolution) for resolution in Resolution] == [5, 5, 5]
+    assert [calls(resolution) for resolution in Resolution] == [5, 5, 5, 5]
 
 
 @pytest.mark.django_db(transaction=True)

@@ -13,13 +13,13 @@ from django.utils import timezone
 from django.utils.translation import gettext as _
 from django.views.decorators.http import require_safe
 
-from collectors.access import Principal, visible_to
+from collectors.access import Principal, permitted, visible_to
 from collectors.admin import charts, concerns, signed_in
 from collectors.admin.display import NOTHING, Unit, in_unit, number
 from collectors.domain import time_ranges
 from collectors.domain.roles import Permission
 from collectors.domain.time_ranges import TimeRange
-from collectors.models import Collector, Command, Cost, Gap, Heartbeat, MonitoredDatabase, StatusChange
+from collectors.models import Collector, Command, Cost, Gap, Heartbeat, Lease, MonitoredDatabase, StatusChange
 from collectors.services import attention, fleet, health, queries, retention, series
 from collectors.services.fleet import State, Tally
 
@@ -95,7 +95,9 @@ def fleet_context(principal: Principal, now: datetime) -> dict[str, Any]:
     heartbeats = visible_to(Heartbeat.objects.all(), principal)
     changes = visible_to(StatusChange.objects.all(), principal)
     databases = visible_to(MonitoredDatabase.objects.all(), principal)
+    counts = fleet.counts(heartbeats=heartbeats, now=now)
     watched = attention.Watched(
+        counts=counts,
         heartbeats=heartbeats,
         changes=changes,
         collectors=visible_to(Collector.objects.all(), principal),
@@ -104,8 +106,10 @@ def fleet_context(principal: Principal, now: datetime) -> dict[str, Any]:
     )
     state = health.detail()
     sees_collectors = principal.holds(Permission.COLLECTOR_VIEW)
-    tallies = fleet.tallies(heartbeats=heartbeats, changes=changes, now=now) if sees_collectors else []
-    data = fleet.data_freshness(databases=databases, now=now)
+    tallies = fleet.tallies(counts=counts, changes=changes, now=now) if sees_collectors else []
+    # Whoever sees a database sees how fresh its data is, whether its collectors are shown or not.
+    leases = permitted(Lease.objects.all(), principal, Permission.DATABASE_VIEW)
+    data = fleet.data_freshness(databases=databases, leases=leases, now=now)
     return {
         "tiles": [_tile(tally) for tally in tallies],
         "collector_count": sum(tally.collectors for tally in tallies),
@@ -189,7 +193,8 @@ def _load(principal: Principal, costs: QuerySet[Cost], shown: TimeRange, slots: 
 
 def _busiest(costs: QuerySet[Cost], shown: TimeRange) -> dict[int, str]:
     """Return the databases in which statements took longest, by id, with their names."""
-    period = queries.counted_once(queries.in_period(retention.kept(costs), since=shown.since, until=shown.until))
+    kept = retention.kept(costs, since=shown.since)
+    period = queries.counted_once(queries.in_period(kept, since=shown.since, until=shown.until), since=shown.since)
     totals = period.order_by().values("database_id").annotate(total=Sum("total_time_ns")).order_by("-total")
     ids = [row["database_id"] for row in totals[:_DATABASES_APART]]
     names = MonitoredDatabase.objects.in_bulk(ids)

@@ -283,10 +283,10 @@ def _of_rows(name: str, title: Any, rows: QuerySet[Any], chosen: int | None) -> 
 
 def _texts(choices: Choices, principal: Principal) -> list[Input]:
     statements = visible_to(Statement.objects.all(), principal)
-    databases = query_details.narrowed_databases(
-        visible_to(MonitoredDatabase.objects.all(), principal), choices.narrowing
-    )
-
+    databases = None
+    if choices.narrowing.of_databases:
+        visible = visible_to(MonitoredDatabase.objects.all(), principal)
+        databases = query_details.narrowed_databases(visible, choices.narrowing)
     tags = visible_to(FingerprintTag.objects.all(), principal)
 
     def offered(name: str) -> list[str]:
