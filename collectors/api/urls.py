@@ -11,6 +11,7 @@ from collectors.api.agents.queries import BulkView
 from collectors.api.health import DetailView, LiveView, ReadyView
 from collectors.api.people.audit import AuditViewSet
 from collectors.api.people.auth import LogoutView, RefreshView, TokenView
+from collectors.api.people.collections import CollectionViewSet
 from collectors.api.people.collectors import CollectorViewSet
 from collectors.api.people.commands import CommandViewSet
 from collectors.api.people.databases import DatabaseViewSet
@@ -42,6 +43,7 @@ router.register("databases", DatabaseViewSet)
 router.register("collectors", CollectorViewSet)
 router.register(rf"{_COLLECTOR}/commands", CommandViewSet)
 router.register(rf"{_COLLECTOR}/status-changes", StatusChangeViewSet)
+router.register(rf"{_COLLECTOR}/collections", CollectionViewSet)
 router.register("queries", QueryViewSet)
 router.register("slow-queries", SlowQueryViewSet)
 router.register("audit", AuditViewSet)

@@ -152,6 +152,7 @@ ROUTES = [
     Route("GET", COMMANDS + "/{id}"),
     Route("POST", COMMANDS + "/{id}/cancel", lambda t: {}),
     Route("GET", "collectors/{collector_pk}/status-changes"),
+    Route("GET", "collectors/{collector_pk}/collections"),
     Route("POST", "collectors/{collector_pk}/heartbeat", lambda t: {"stats": {"queries_collected": 1}}),
     Route("POST", COMMANDS + "/{command_pk}/execute", lambda t: {"success": True, "result": {}}),
     Route("PUT", "collectors/{collector_pk}/key", lambda t: {"sha256": "0" * 64}),

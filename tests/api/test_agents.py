@@ -12,7 +12,7 @@ from pytest_django import Settings
 
 from collectors.domain.commands import CommandType
 from collectors.domain.keys import generate_key
-from collectors.models import Collector, Command, ControlPlane, Heartbeat, SlowQuery
+from collectors.models import Collection, Collector, Command, ControlPlane, Heartbeat, Organization, SlowQuery
 from collectors.services import collector_keys
 from collectors.services.commands import request_command
 from tests.api.callers import ANYBODY, Caller, content_of, is_error, signed_in, with_key
@@ -363,3 +363,24 @@ def test_a_snapshot_is_answered_with_the_texts_that_are_wanted(cast: Cast) -> No
     assert answer["cursor"] == {"generation": "7301:1", "epoch": 1, "seq": 2}
     again = content_of(agent.post("queries/bulk", snapshot(2, statement("a", 2))))
     assert (again["accepted"], again["stale"]) == (0, True)
+
+
+def test_what_an_agent_brought_is_listed_newest_first_within_its_retention(cast: Cast) -> None:
+    agent = with_key(cast.key)
+    for seq in (1, 2, 2):
+        agent.post(
+            "queries/bulk", snapshot(seq, statement("a", 5 * seq), source="performance_schema", age_seconds=9 - seq)
+        )
+    bob = signed_in(cast.bob)
+    rows = content_of(bob.get(f"collectors/{cast.collector.pk}/collections"))["collections"]
+    assert [(row["calls"], row["stale"], row["rows"]) for row in rows] == [
+        (None, True, 1),
+        (5, False, 1),
+        (None, False, 1),
+    ]
+    ages = [datetime.fromisoformat(row["received_at"]) - datetime.fromisoformat(row["read_at"]) for row in rows]
+    assert ages[1] == timedelta(seconds=7)
+    assert content_of(bob.get(f"collectors/{cast.collector.pk}/collections?source=slow_log"))["count"] == 0
+    Collection.objects.update(started_at=timezone.now() - timedelta(days=3))
+    Organization.objects.filter(pk=cast.example.pk).update(history_retention_days=1)
+    assert content_of(bob.get(f"collectors/{cast.collector.pk}/collections"))["count"] == 0

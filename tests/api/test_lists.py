@@ -20,6 +20,7 @@ PLURALS = {
     "collectors": "collectors",
     "collectors/{collector_pk}/commands": "commands",
     "collectors/{collector_pk}/status-changes": "status_changes",
+    "collectors/{collector_pk}/collections": "collections",
     "databases": "databases",
     "enrolment-tokens": "enrolment_tokens",
     "invitations": "invitations",
