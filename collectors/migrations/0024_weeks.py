@@ -34,6 +34,12 @@ CREATE TABLE query_weeks (
     PRIMARY KEY (statement_id, started_at)
 ) {partitioned}
 """
+# How many groups there are by `collectors.services.queries.apart`, that is hardly more than texts. Without it the planner expects
+# as many as there are statements, and does not share the work of adding up among processes.
+STATISTICS = """
+CREATE STATISTICS statements_by_text (ndistinct)
+ON fingerprint_id, (CASE WHEN fingerprint_id IS NULL THEN id ELSE 0::bigint END) FROM statements
+"""
 DAYS = {"bucket": "query_buckets", "hour": "query_hours", "day": "query_days"}
 WEEKS = {**DAYS, "week": "query_weeks"}
 # Those that are rolled up, those that are on their way there, and what is being written while workers of the version before
@@ -70,6 +76,8 @@ def create(apps: StateApps, schema_editor: BaseDatabaseSchemaEditor) -> None:
             "CREATE INDEX query_weeks_by_time ON query_weeks USING brin (started_at) "
             "WITH (pages_per_range = 32, autosummarize = on)"
         )
+        schema_editor.execute(STATISTICS)
+        schema_editor.execute("ANALYZE statements")
     schema_editor.execute("DROP VIEW query_costs")
     schema_editor.execute(view(WEEKS))
     mark_all(schema_editor.connection)
@@ -91,6 +99,8 @@ def drop(apps: StateApps, schema_editor: BaseDatabaseSchemaEditor) -> None:
     schema_editor.execute("DROP VIEW query_costs")
     schema_editor.execute(view(DAYS))
     schema_editor.execute("DROP TABLE query_weeks")
+    if schema_editor.connection.vendor == "postgresql":
+        schema_editor.execute("DROP STATISTICS statements_by_text")
 
 
 def view(tables: dict[str, str]) -> str:
