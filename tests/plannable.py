@@ -7,7 +7,7 @@ from django.db.models.functions import Now
 from collectors.models import Collector, Fingerprint, Heartbeat, Lease, Statement, Team
 
 
-def plannable(collector: Collector, fingerprint: Fingerprint, key: str = "10:5:77:t", **members: Any) -> Statement:
+def plannable(collector: Collector, fingerprint: Fingerprint, key: str = "16384:16400:77:t", **members: Any) -> Statement:
     """Return a statement of the collector's database, whose team wants plans and whose agent is alive and reads it."""
     Team.objects.filter(pk=collector.team_id).update(plans=True)
     Heartbeat.objects.filter(pk=collector.pk).update(status="ONLINE", last_heartbeat=Now())

@@ -18,7 +18,7 @@ from tests.plannable import plannable
 pytestmark = pytest.mark.django_db
 
 
-def known_statement(cast: Cast, key: str = "10:5:77:t", **members: Any) -> Statement:
+def known_statement(cast: Cast, key: str = "16384:16400:77:t", **members: Any) -> Statement:
     """Return a statement of the warehouse's PostgreSQL."""
     fingerprint, _ = Fingerprint.objects.get_or_create(
         organization=cast.example, fingerprint_id="ABCDEF0123456789", defaults={"text": "select ?"}
@@ -45,7 +45,7 @@ def test_the_command_names_the_statement_and_holds_no_text(cast: Cast) -> None:
     command = ask(known_statement(cast))
     assert command.command == "explain"
     assert command.collector_id == cast.warehouse_collector.pk
-    assert command.params == {"key": "10:5:77:t", "fingerprint_id": "ABCDEF0123456789"}
+    assert command.params == {"key": "16384:16400:77:t", "fingerprint_id": "ABCDEF0123456789"}
 
 
 def test_who_asks_while_it_is_asked_gets_the_same_command(cast: Cast) -> None:
