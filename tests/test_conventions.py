@@ -150,7 +150,7 @@ def test_buckets_that_were_there_before_the_roll_ups_are_marked_for_them() -> No
         mark = DirtyHour.objects.get()
         assert (mark.database_id, mark.organization_id) == (cast.collector.database_id, cast.example.pk)
         assert mark.started_at == datetime(2026, 3, 4, 5, tzinfo=UTC)
-        assert rollups.roll_up() == 2
+        assert rollups.roll_up() == 3
         assert set(Cost.objects.values_list("calls", flat=True)) == {3}
     finally:
         call_command("migrate", verbosity=0)
