@@ -229,24 +229,20 @@ def test_an_installation_of_before_reads_days_until_its_weeks_are_made(database:
         cursor.execute("DELETE FROM query_weeks")
     import_module("collectors.migrations.0024_weeks").mark_all(connection)
     now = timezone.now()
-    present = [periods.floor(now, periods.WEEK), periods.floor(now, periods.WEEK) + periods.WEEK]
-    expected = [periods.floor(at, periods.WEEK) for at in (late, NOON)]
-    assert list(DirtyWeek.objects.order_by("started_at").values_list("started_at", flat=True)) == expected + present
+    weeks = [periods.floor(at, periods.WEEK) for at in (late, NOON, now, now + periods.WEEK)]
+    assert list(DirtyWeek.objects.order_by("started_at").values_list("started_at", flat=True)) == weeks
+    since = periods.floor(late, periods.WEEK)
 
-    def read() -> tuple[int, set[timedelta]]:
-        since = periods.floor(late, periods.WEEK)
-        rows = queries.in_period(Cost.objects.all(), since=since, until=now)
-        spans = queries.spans_of(since=since, until=now)
-        return rows.aggregate(calls=Sum("calls"))["calls"], {span.width for span in spans}
+    def read() -> int:
+        found = queries.in_period(Cost.objects.all(), since=since, until=now).aggregate(calls=Sum("calls"))
+        return int(found["calls"])
 
-    of_a_third = NOON - 2 * periods.WEEK
-    assert read()[0] == 4
-    add(database, of_a_third, calls=5)
-    assert read()[0] == 9
+    assert read() == 4
+    add(database, NOON - 2 * periods.WEEK, calls=5)
+    assert read() == 9
     rollups.roll_up()
-    assert read()[0] == 9
-    assert periods.WEEK in read()[1]
-    assert calls(Resolution.WEEK) == 9
+    assert (read(), calls(Resolution.WEEK)) == (9, 9)
+    assert periods.WEEK in {span.width for span in queries.spans_of(since=since, until=now)}
 
 
 @pytest.mark.django_db(transaction=True)
