@@ -157,13 +157,14 @@ def _scan_postgres(sql: str) -> Iterator[Token]:
 def _operators(run: str) -> Iterator[Token]:
     """PostgreSQL takes the longest run, but `=-` ends before the sign unless a character of `~!@#%^&|`?` is in it.
 
-    A question mark at the end is a parameter, but for the operator `@?`: it is how our own output writes a literal.
+    Question marks at the end are parameters, but for the operator `@?`: it is how our own output writes literals.
     """
     if run == "?+":  # No operator of PostgreSQL, and our own sign for a list.
         yield from (A_VALUE, (SYMBOL, "+"))
         return
-    marked = len(run) > 1 and run[-1] == "?" and run != "@?"
-    body = run[:-1] if marked else run
+    body = run.rstrip("?") or "?"
+    if body == "@" and run != "@":
+        body = "@?"
     if body == "?":
         yield A_VALUE
     else:
@@ -171,8 +172,7 @@ def _operators(run: str) -> Iterator[Token]:
         yield SYMBOL, operator
         for sign in body[len(operator) :]:
             yield SYMBOL, sign
-    if marked:
-        yield A_VALUE
+    yield from [A_VALUE] * (len(run) - len(body))
 
 
 def _member(name: str) -> Token:

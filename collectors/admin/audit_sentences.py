@@ -29,6 +29,7 @@ ACTS: Final[dict[str, tuple[Any, Any]]] = {
     "command.audit": (_("Ledger compared"), _("%(who)s had the collector %(what)s compare the ledger with its server")),
     "command.cancel": (_("Command cancelled"), _("%(who)s cancelled a command: %(what)s")),
     "command.collect": (_("Collect now"), _("%(who)s asked the collector %(what)s to collect now")),
+    "command.explain": (_("Plan asked for"), _("%(who)s asked the collector %(what)s for the plan of a statement")),
     "command.start": (_("Start"), _("%(who)s asked the collector %(what)s to start")),
     "command.stop": (_("Stop"), _("%(who)s asked the collector %(what)s to stop")),
     "command.update_config": (

@@ -21,6 +21,7 @@ class TokenScope(StrEnum):
     COMMAND = "command"
     COLLECTORS = "collectors"
     PEOPLE = "people"
+    ANNOTATE = "annotate"
 
 
 _READ: Final = frozenset(permission for permission in Permission if permission.value.endswith(".view"))
@@ -45,6 +46,7 @@ SCOPES: Final[dict[str, frozenset[Permission]]] = {
             Permission.MEMBERSHIP_MANAGE,
         }
     ),
+    TokenScope.ANNOTATE: frozenset({Permission.DATABASE_VIEW, Permission.QUERY_VIEW, Permission.QUERY_ANNOTATE}),
 }
 
 

@@ -224,6 +224,12 @@ def test_a_long_fingerprint_is_cut_between_tokens_and_says_so(dialect: Dialect) 
     assert fingerprint(cut, dialect=dialect) == cut
 
 
+@pytest.mark.parametrize("run", ["??", "???", "?????", "|??", "@?", "@??", "@???", "-??", "?|", "?+", "??+"])
+def test_a_run_of_question_marks_is_read_back_as_it_was_written(run: str) -> None:
+    once = fingerprint(f"select a {run} b", dialect="postgres")
+    assert fingerprint(once, dialect="postgres") == once
+
+
 @pytest.mark.parametrize("length", range(MAX_CHARACTERS - 40, MAX_CHARACTERS + 3))
 def test_a_fingerprint_around_the_longest_length_is_its_own(length: int) -> None:
     for tail in (" in (1, 2)", "(a.b)", ".c::d", " union all select a"):

@@ -16,7 +16,7 @@ def test_a_stranger_is_answered_as_if_the_object_did_not_exist(route: Route, pre
     mallory = signed_in(prepared.cast.mallory)
     body = route.body(prepared) if route.body else None
     foreign = mallory.send(route.method, route.path(prepared.ids), body)
-    absent_ids = dict.fromkeys(prepared.ids, 10**9)
+    absent_ids: dict[str, int | str] = {**dict.fromkeys(prepared.ids, 10**9), "queries": "F" * 16}
     absent = mallory.send(route.method, route.path(absent_ids), body)
     assert foreign.status_code == absent.status_code == 404
     assert foreign.content == absent.content

@@ -28,6 +28,7 @@ _SCOPES: Final = [
     (TokenScope.COMMAND.value, _("Start and stop collectors, collect now")),
     (TokenScope.COLLECTORS.value, _("Change and remove collectors and databases, ask agents for new keys")),
     (TokenScope.PEOPLE.value, _("Organizations and teams; take roles away")),
+    (TokenScope.ANNOTATE.value, _("See statements, and write notes and tags on them")),
 ]
 
 

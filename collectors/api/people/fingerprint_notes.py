@@ -124,7 +124,15 @@ class TagsViewSet(_OfStatement):
     serializer_class = TagsSerializer
     pagination_class = None
     filter_backends = []
-    permissions = {"read": Permission.QUERY_VIEW, "replace": Permission.QUERY_ANNOTATE}
+    permissions = {
+        "read": Permission.QUERY_VIEW,
+        "replace": Permission.QUERY_ANNOTATE,
+        "metadata": Permission.QUERY_VIEW,
+    }
+
+    def get_object(self) -> Any:
+        """Return the statement: DRF asks for it before it describes a PUT."""
+        return self.statement()
 
     def read(self, request: Request, fingerprint_id: str) -> Response:
         """Tell the tags."""
