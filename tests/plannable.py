@@ -7,7 +7,9 @@ from django.db.models.functions import Now
 from collectors.models import Collector, Fingerprint, Heartbeat, Lease, Statement, Team
 
 
-def plannable(collector: Collector, fingerprint: Fingerprint, key: str = "16384:16400:77:t", **members: Any) -> Statement:
+def plannable(
+    collector: Collector, fingerprint: Fingerprint, key: str = "16384:16400:77:t", **members: Any
+) -> Statement:
     """Return a statement of the collector's database, whose team wants plans and whose agent is alive and reads it."""
     Team.objects.filter(pk=collector.team_id).update(plans=True)
     Heartbeat.objects.filter(pk=collector.pk).update(status="ONLINE", last_heartbeat=Now())
@@ -16,7 +18,7 @@ def plannable(collector: Collector, fingerprint: Fingerprint, key: str = "16384:
         defaults={"organization_id": collector.organization_id, "holder": collector, "epoch": 1},
     )
     described = {"digest": "77", "schema_name": "shop", "user_name": "app", "source": "pg_stat_statements", **members}
-    return Statement.objects.create(
+    statement, _ = Statement.objects.get_or_create(
         organization_id=collector.organization_id,
         database_id=collector.database_id,
         key=key,
@@ -24,3 +26,4 @@ def plannable(collector: Collector, fingerprint: Fingerprint, key: str = "16384:
         text_state="known",
         **described,
     )
+    return statement

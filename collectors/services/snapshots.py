@@ -168,7 +168,9 @@ def _add(
     additions.write()
     completeness.record_expired(database=database, source=source, additions=additions, start=at)
     overflow = grown.get(OVERFLOW_KEY) if source is Source.PERFORMANCE_SCHEMA else None
-    return overflow.calls if overflow else 0, min(sum(delta.calls for delta in grown.values()), limits.MAX_REPORTED_COUNT)
+    return overflow.calls if overflow else 0, min(
+        sum(delta.calls for delta in grown.values()), limits.MAX_REPORTED_COUNT
+    )
 
 
 def _record_beginning(
