@@ -9,6 +9,7 @@ import pytest
 from django.conf import settings as django_settings
 from django.db import connection
 from hypothesis import HealthCheck, settings
+from whitenoise.middleware import WhiteNoiseMiddleware  # type: ignore[import-untyped] # it has no types
 
 from collectors.services import audit, key_failures
 from tests.canaries import canaries_in
@@ -26,6 +27,21 @@ def pytest_configure() -> None:
     """Compile what was translated since, and hash passwords quickly: in production each takes a quarter of a second, on purpose."""
     subprocess.run([Path(__file__).resolve().parents[1] / ".ci/translations"], check=True)
     django_settings.PASSWORD_HASHERS = ["django.contrib.auth.hashers.MD5PasswordHasher"]
+    _look_for_static_files_once()
+
+
+def _look_for_static_files_once() -> None:
+    """Let each new client of the tests, which loads the middleware anew, find the static files that the first one found."""
+    look = WhiteNoiseMiddleware.add_files_from_finders
+    found: dict[str, object] = {}
+
+    def once(middleware: WhiteNoiseMiddleware) -> None:
+        if not found:
+            look(middleware)
+            found.update(middleware.files)
+        middleware.files.update(found)
+
+    WhiteNoiseMiddleware.add_files_from_finders = once
 
 
 @pytest.fixture(scope="session")

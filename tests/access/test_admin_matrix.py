@@ -8,6 +8,7 @@ from typing import Any
 
 import pytest
 from django.contrib.messages import get_messages
+from django.db import connection
 from django.test import Client
 from pytest_django import DjangoDbBlocker
 
@@ -20,7 +21,8 @@ from tests.cast import assemble
 
 pytestmark = pytest.mark.django_db
 
-ROUTES = routes()
+# Pages are the same on either database; what is written is asked of both.
+ROUTES = [route for route in routes() if route.method == "POST" or connection.vendor == "sqlite"]
 ABSENT = 999_999
 # Answers that an object and an absent one have in common, so that nobody can tell which it was.
 REFUSED = {"absent", "403", "404"}
@@ -63,7 +65,7 @@ def world(django_db_setup: None, django_db_blocker: DjangoDbBlocker) -> Iterator
 
 
 def test_every_address_of_the_admin_is_in_the_table_and_the_other_way_round() -> None:
-    assert sorted(ADMIN) == sorted(str(route) for route in ROUTES)
+    assert sorted(ADMIN) == sorted(str(route) for route in routes())
 
 
 @pytest.mark.parametrize("route", ROUTES, ids=str)

@@ -113,8 +113,6 @@ def test_no_scope_permits_what_makes_another_credential_of_a_person() -> None:
         Permission.MEMBERSHIP_GIVE,
         Permission.COLLECTOR_KEY,
         Permission.ORGANIZATION_POLICY,
-        # Notes are people's: a script has nothing to say there.
-        Permission.QUERY_ANNOTATE,
     }
 
 
