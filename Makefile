@@ -14,7 +14,7 @@ WORKERS := 2
 SLOW_WORKERS := 3
 QUICK := not slow and not browser
 # These do not depend on the database Django runs on.
-NOT_ON_POSTGRESQL := servers agent chaos contract demo deployment browser faults load domain
+NOT_ON_POSTGRESQL := servers agent chaos contract demo deployment browser faults load domain dbpower test_translations.py
 SHELL_SCRIPTS := .ci/install .ci/run .ci/advisories .ci/translations $(wildcard *.sh tests/*.sh agent/*.sh)
 
 LOAD = --collectors $(or $(COLLECTORS),100000) --fingerprints $(or $(FINGERPRINTS),10000) --days $(or $(DAYS),90) \

@@ -82,12 +82,12 @@ def queries_of(page: str) -> tuple[str, ...]:
 def shares_of(page: str, cast: Cast) -> Iterator[tuple[User, tuple[str, ...]]]:
     """Yield who asks the page for what. DBPOWER_HOSTILE=all asks every page everything, as `make fuzz` does.
 
-    Otherwise each query is for one page in four, which one depends on the database and is the same in each run: the pages
-    share the code that reads what stands behind the question mark, and the few that read more are asked all of it.
+    Otherwise each query is for one page in four, in eight on PostgreSQL, always the same ones: the pages share the code that
+    reads what stands behind the question mark, and the few that read more are asked all of it.
     """
     everything = queries_of(page)
-    turn = PAGES.index(page) + 2 * (connection.vendor == "postgresql")
-    step = 1 if ALL or page in THOROUGH else 4
+    turn = PAGES.index(page)
+    step = 1 if ALL or page in THOROUGH else 8 if connection.vendor == "postgresql" else 4
     yield cast.root, everything[turn % step :: step]
     # Those with a smaller role reach the same code: a part of the queries for each of them.
     for number, person in enumerate((cast.alice, cast.bob, cast.carol)):
