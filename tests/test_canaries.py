@@ -53,7 +53,8 @@ class Messages(threading.Thread):
 
     def run(self) -> None:
         while not self._over.wait(0.005):
-            for path in self._folder.glob("*"):
+            # What is being written yet is seen once it is whole, under its own name.
+            for path in (path for path in self._folder.glob("*") if path.suffix != ".unfinished"):
                 with contextlib.suppress(OSError):
                     if path.name not in self.seen and path.is_file():
                         self.seen[path.name] = path.read_text(errors="replace")
