@@ -6,10 +6,12 @@ import pytest
 from django.urls import reverse
 from django.utils import timezone
 
+from collectors.admin.pages import home
 from collectors.domain.roles import Role
-from collectors.models import ControlPlane, Heartbeat, MonitoredDatabase, Organization, Team
-from tests.admin.conftest import Rows, Visit
-from tests.cast import Cast, person
+from collectors.domain.sources import Engine
+from collectors.models import Bucket, ControlPlane, Heartbeat, MonitoredDatabase, Organization, Team
+from tests.admin.conftest import Rows, Visit, rows_of
+from tests.cast import Cast, person, register
 
 HOME = "admin:index"
 
@@ -76,9 +78,18 @@ def test_an_empty_console_tells_what_to_do_next(cast: Cast, visit: Visit) -> Non
     assert reverse("admin:collectors_collector_add") not in user
 
 
-def test_the_busiest_databases_are_apart_and_the_others_together(cast: Cast, own: Rows, visit: Visit) -> None:
-    titles = [one.title for one in visit(cast.alice).get(reverse(HOME)).context["load"].series]
-    assert titles == ["shop-mysql"]
+@pytest.mark.parametrize("most", [100, 0], ids=["of few databases", "of many"])
+def test_the_busiest_databases_are_apart_and_the_others_together(
+    most: int, cast: Cast, own: Rows, visit: Visit, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(home, "_MANY_DATABASES", most)
+    monkeypatch.setattr(home, "_DATABASES_APART", 1)
+    for number in range(2):
+        rows_of(register(cast.shop, f"quiet-{number}", Engine.MYSQL)[0], f"select {'x' * (number + 1)} from orders")
+    Bucket.objects.filter(database=own.database).update(total_time_ns=9_000_000_000)
+    found = visit(cast.alice).get(reverse(HOME)).context["load"].series
+    sums = [(one.title, sum(value or 0 for value in one.values)) for one in found]
+    assert sums == [("shop-mysql", 9_000_000_000), ("All others", 12_000_000_000)]
 
 
 def test_what_runs_of_the_control_plane_is_told(cast: Cast, visit: Visit) -> None:

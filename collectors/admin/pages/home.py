@@ -1,7 +1,7 @@
 """Home: is anything wrong, and what costs most."""
 
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import datetime, timedelta
 from typing import Any, Final
 from urllib.parse import urlencode
 
@@ -22,6 +22,8 @@ from collectors.domain.time_ranges import TimeRange
 from collectors.models import Collector, Command, Cost, Gap, Heartbeat, Lease, MonitoredDatabase, StatusChange
 from collectors.services import attention, fleet, health, queries, retention, series
 from collectors.services.fleet import State, Tally
+
+Line = list[int | None]
 
 _SLOTS: Final = 48
 # Of a large fleet the day is drawn in hours, which are rolled up already.
@@ -79,8 +81,8 @@ def home_context(request: HttpRequest) -> dict[str, Any]:
         return context
     shown = time_ranges.preset("day", now=now)
     costs = visible_to(Cost.objects.all(), principal)
-    slots = _SLOTS if context["database_count"] <= _MANY_DATABASES else _SLOTS_OF_MANY
-    return {**context, "load": _load(principal, costs, shown, slots), "top": _top(costs, shown)}
+    load = _load(principal, costs, shown, is_large=context["database_count"] > _MANY_DATABASES)
+    return {**context, "load": load, "top": _top(costs, shown)}
 
 
 @require_safe
@@ -158,47 +160,65 @@ def _parts(state: health.Detail) -> list[tuple[str, bool, float | None]]:
     ]
 
 
-def _load(principal: Principal, costs: QuerySet[Cost], shown: TimeRange, slots: int) -> charts.Chart:
+def _load(principal: Principal, costs: QuerySet[Cost], shown: TimeRange, *, is_large: bool) -> charts.Chart:
     """Draw the load of all databases, the busiest apart."""
-    width = shown.slot(most=slots)
-    busiest = _busiest(costs, shown)
-    apart = Case(
-        *(When(database_id=pk, then=Value(place)) for place, pk in enumerate(busiest)),
-        default=Value(len(busiest)),
-        output_field=IntegerField(),
-    )
-    found = series.by_slot(
-        costs=costs.annotate(place=apart),
-        since=shown.since,
-        until=shown.until,
-        width=width,
-        sums=("total_time_ns",),
-        apart=("place",),
-    )
-    titles = [*busiest.values(), _("All others")]
+    width = shown.slot(most=_SLOTS_OF_MANY if is_large else _SLOTS)
+    lines = _lines_of_many(costs, shown, width) if is_large else _lines_of_few(costs, shown, width)
     gaps = queries.gaps_between(gaps=visible_to(Gap.objects.all(), principal), since=shown.since, until=shown.until)
     return charts.Chart(
         name="load",
         title=_("Time in statements, by database"),
         starts=time_ranges.starts(shown.since, shown.until, width),
         width=width,
-        series=[
-            charts.Series(titles[place], [slot["total_time_ns"] for slot in slots], Unit.NANOSECONDS)
-            for (place,), slots in sorted(found.items(), key=lambda item: int(item[0][0]))
-        ],
+        series=[charts.Series(title, line, Unit.NANOSECONDS) for title, line in lines],
         gaps=charts.stretches(queries.gap_lines(gaps, most=_GAPS_SHOWN)),
         zoom=reverse("admin:queries"),
     )
 
 
-def _busiest(costs: QuerySet[Cost], shown: TimeRange) -> dict[int, str]:
-    """Return the databases in which statements took longest, by id, with their names."""
+def _lines_of_few(costs: QuerySet[Cost], shown: TimeRange, width: timedelta) -> list[tuple[str, Line]]:
+    """Return the lines of the busiest databases and of all others, with their titles, from one look at what each of them cost."""
+    found = _times(costs, shown, width, apart="database_id")
+    totals = {key: sum(value or 0 for value in line) for key, line in found.items()}
+    order = sorted(found, key=lambda key: -totals[key])
+    busiest, others = order[:_DATABASES_APART], order[_DATABASES_APART:]
+    names = _names(busiest)
+    lines = [(names[pk], found[pk]) for pk in busiest if pk in names]
+    if others:
+        slots = zip(*(found[pk] for pk in others), strict=True)
+        rest: Line = [sum(value or 0 for value in values) for values in slots]
+        lines.append((_("All others"), rest))
+    return lines
+
+
+def _lines_of_many(costs: QuerySet[Cost], shown: TimeRange, width: timedelta) -> list[tuple[str, Line]]:
+    """Return the same where there may be more databases than numbers that are worth being told: who is busiest is asked first."""
     kept = retention.kept(costs, since=shown.since)
     period = queries.counted_once(queries.in_period(kept, since=shown.since, until=shown.until), since=shown.since)
     totals = period.order_by().values("database_id").annotate(total=Sum("total_time_ns")).order_by("-total")
-    ids = [row["database_id"] for row in totals[:_DATABASES_APART]]
-    names = MonitoredDatabase.objects.in_bulk(ids)
-    return {pk: names[pk].name for pk in ids if pk in names}
+    names = _names([row["database_id"] for row in totals[:_DATABASES_APART]])
+    place = Case(
+        *(When(database_id=pk, then=Value(place)) for place, pk in enumerate(names)),
+        default=Value(len(names)),
+        output_field=IntegerField(),
+    )
+    found = _times(costs.annotate(place=place), shown, width, apart="place")
+    titles = [*names.values(), _("All others")]
+    return [(titles[place], line) for place, line in sorted(found.items())]
+
+
+def _times(costs: QuerySet[Cost], shown: TimeRange, width: timedelta, *, apart: str) -> dict[int, Line]:
+    """Return the time in statements of each slot, by the value that keeps them apart."""
+    found = series.by_slot(
+        costs=costs, since=shown.since, until=shown.until, width=width, sums=("total_time_ns",), apart=(apart,)
+    )
+    return {int(key): [slot["total_time_ns"] for slot in slots] for (key,), slots in found.items()}
+
+
+def _names(ids: list[int]) -> dict[int, str]:
+    """Return the names of databases, in the order of their ids here; of one that is gone there is none."""
+    rows = MonitoredDatabase.objects.in_bulk(ids)
+    return {pk: rows[pk].name for pk in ids if pk in rows}
 
 
 def _top(costs: QuerySet[Cost], shown: TimeRange) -> list[TopRow]:
