@@ -108,8 +108,8 @@ class Latency(models.Model):
         return f"{self.statement_id} {self.started_at:%Y-%m-%d %H:%M}"
 
 
-class DirtyHour(models.Model):
-    """An hour of a database whose buckets changed since they were rolled up. `version` counts the changes."""
+class SlotMark(models.Model):
+    """A slot of time of a database in which something changed since it was rolled up. `version` counts the changes."""
 
     organization_id = models.BigIntegerField()
     database = models.ForeignKey(MonitoredDatabase, on_delete=models.CASCADE, related_name="+")
@@ -117,40 +117,31 @@ class DirtyHour(models.Model):
     version = models.BigIntegerField(default=1)
 
     class Meta:
-        db_table = "dirty_hours"
-        constraints = [models.UniqueConstraint(fields=["database", "started_at"], name="dirty_hours_unique")]
+        abstract = True
 
     def __str__(self) -> str:
         return f"{self.database_id} {self.started_at:%Y-%m-%d %H:%M}"
 
 
-class DirtyDay(models.Model):
-    """A day (UTC) of a database whose hours changed since they were rolled up. `version` counts the changes."""
+class DirtyHour(SlotMark):
+    """An hour of a database whose buckets changed since they were rolled up."""
 
-    organization_id = models.BigIntegerField()
-    database = models.ForeignKey(MonitoredDatabase, on_delete=models.CASCADE, related_name="+")
-    started_at = models.DateTimeField(db_index=True)
-    version = models.BigIntegerField(default=1)
+    class Meta:
+        db_table = "dirty_hours"
+        constraints = [models.UniqueConstraint(fields=["database", "started_at"], name="dirty_hours_unique")]
+
+
+class DirtyDay(SlotMark):
+    """A day (UTC) of a database whose hours changed since they were rolled up."""
 
     class Meta:
         db_table = "dirty_days"
         constraints = [models.UniqueConstraint(fields=["database", "started_at"], name="dirty_days_unique")]
 
-    def __str__(self) -> str:
-        return f"{self.database_id} {self.started_at:%Y-%m-%d}"
 
-
-class DirtyWeek(models.Model):
-    """A week (UTC, `domain.periods`) of a database whose days changed since they were rolled up. `version` counts the changes."""
-
-    organization_id = models.BigIntegerField()
-    database = models.ForeignKey(MonitoredDatabase, on_delete=models.CASCADE, related_name="+")
-    started_at = models.DateTimeField(db_index=True)
-    version = models.BigIntegerField(default=1)
+class DirtyWeek(SlotMark):
+    """A week (UTC, `domain.periods`) of a database whose days changed since they were rolled up."""
 
     class Meta:
         db_table = "dirty_weeks"
         constraints = [models.UniqueConstraint(fields=["database", "started_at"], name="dirty_weeks_unique")]
-
-    def __str__(self) -> str:
-        return f"{self.database_id} {self.started_at:%Y-%m-%d}"
