@@ -152,10 +152,13 @@ def test_a_revoked_key_is_a_reason(cast: Cast, visit: Visit) -> None:
 
 def test_the_live_part_tells_the_state_and_the_commands_as_they_are_now(cast: Cast, own: Rows, visit: Visit) -> None:
     Heartbeat.objects.filter(pk=cast.collector.pk).update(status="ERROR", last_error="new trouble")
-    Command.objects.filter(pk=own.command.pk).update(state="succeeded", ended_at=NOW(), result={"rows": 5})
+    Command.objects.filter(pk=own.command.pk).update(
+        state="succeeded", ended_at=NOW(), result={"rows": 5, "uploads": 1}
+    )
     content = page(cast, visit, "now").content.decode()
     assert "new trouble" in content
     assert "succeeded" in content
+    assert "rows: 5 · uploads: 1" in content
     assert 'hx-swap-oob="true"' in content
     assert "hx-swap-oob" not in page(cast, visit).content.decode()
 

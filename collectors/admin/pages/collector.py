@@ -77,6 +77,7 @@ def _command(command: Command) -> dict[str, Any]:
     return {
         "row": command,
         "colour": STATE_COLOURS.get(command.state, "default"),
+        "result": _told(command.result),
         "when": ago(command.created_at),
         "requester": requester_of(command),
         "is_open": command.state in commands.OPEN,
@@ -237,3 +238,10 @@ def _unreadable(told: Any) -> list[dict[str, Any]]:
         return []
     sources = told.get("sources") or [told]
     return [source for source in sources if isinstance(source, dict) and source.get("readable") is False]
+
+
+def _told(result: Any) -> str:
+    """Return a command's result in a line: its members with their values where it has some, as agents send it."""
+    if not isinstance(result, dict):
+        return NOTHING if result is None else str(result)
+    return " · ".join(f"{name}: {value}" for name, value in result.items()) or NOTHING
