@@ -102,8 +102,8 @@ class Site:
                 raise AssertionError(act)
         self.harms.append((began, datetime.now(UTC)))
         if act in {Act.RESET, Act.TRUNCATE} or (act is Act.CRASH and self.target.postgresql):
-            # The counters went, and with them what nobody had read yet.
-            self.explained += self.load.answered_since(unread_since)
+            # The counters went, and with them what nobody had read yet: also an answer that a session has yet to note.
+            self.explained += self.load.answered_since(unread_since) + SESSIONS
             self.harmed_at = time.monotonic()
         elif not self.target.postgresql:
             # A row is written after the client has its answer: one of each session may never have been.

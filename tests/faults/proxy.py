@@ -36,6 +36,10 @@ class Stage(StrEnum):
     ANSWERED = "the control plane has answered, the agent has not heard"
 
 
+# How long an upload may be on its way from the moment its age was told, on a machine that is busy (seconds).
+TRAVEL = 0.25
+
+
 class ConnectionLost(Exception):
     """The agent gets no answer."""
 
@@ -45,8 +49,8 @@ class FaultyProxy:
 
     `fault_of` decides about each upload that carries rows; `once` acts at a stage of the next such upload, in the
     proxy's thread. `uploads` counts the uploads with rows that were answered with success, `taken` holds the place of each
-    in its source: epoch and sequence, or zero and position. `read_until` is when the newest of them was read (monotonic
-    seconds): whatever the server had counted by then has been taken.
+    in its source: epoch and sequence, or zero and position. `read_until` is a moment (monotonic seconds) before which all that
+    the server had counted has been taken.
     """
 
     def __init__(self, target: Callable[[], int], *, interval_seconds: float = 0.2) -> None:
@@ -105,7 +109,7 @@ class FaultyProxy:
         if status == 200:
             self.uploads += 1
             self.taken.append(place(body))
-            self.read_until = max(self.read_until, arrived - unpacked(body)["age_seconds"])
+            self.read_until = max(self.read_until, arrived - TRAVEL - unpacked(body)["age_seconds"])
         if fault is Fault.ANSWER_LOST or self.away:
             raise ConnectionLost
         return status, answered, content
