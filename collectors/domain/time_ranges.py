@@ -16,6 +16,7 @@ PRESETS: Final = {
     "quarter": timedelta(days=90),
 }
 DEFAULT: Final = "day"
+_LONG: Final = timedelta(days=30)
 SHORTEST: Final = 3 * periods.BUCKET
 # Each is a whole number of the slots that numbers are stored in.
 _WIDTHS: Final = (
@@ -71,9 +72,13 @@ class TimeRange:
 
 
 def preset(name: str, *, now: datetime) -> TimeRange:
-    """Return the preset of that name that ends now; a name that is none is the default."""
+    """Return the preset of that name that ends now; a name that is none is the default.
+
+    Long ones begin with a whole day (UTC): its hours need not be read one by one, and charts begin where the numbers do.
+    """
     name = name if name in PRESETS else DEFAULT
-    return TimeRange(now - PRESETS[name], now, name)
+    since = now - PRESETS[name]
+    return TimeRange(periods.floor(since, periods.DAY) if PRESETS[name] >= _LONG else since, now, name)
 
 
 def between(since: datetime, until: datetime, *, now: datetime, longest: timedelta) -> TimeRange:

@@ -1,7 +1,7 @@
 """Tables, their constraints, and questions asked of them. One file a noun; import from here."""
 
 from collectors.models.audit import AuditChain, AuditEntry
-from collectors.models.buckets import Bucket, Cost, DirtyDay, DirtyHour, DirtyWeek, Latency
+from collectors.models.buckets import Bucket, Cost, DatabaseCost, DirtyDay, DirtyHour, DirtyWeek, Latency
 from collectors.models.collections import Collection
 from collectors.models.collector_tags import CollectorTag
 from collectors.models.collectors import Collector
@@ -42,6 +42,7 @@ __all__ = [
     "Command",
     "ControlPlane",
     "Cost",
+    "DatabaseCost",
     "DirtyDay",
     "DirtyHour",
     "DirtyWeek",

@@ -85,6 +85,33 @@ class Cost(Costs):
         ordering = ["-started_at"]
 
 
+class DatabaseCost(models.Model):
+    """What all statements of a database cost in one slot of time: calls and nanoseconds, each call once. Read to be added up.
+
+    Hours, days and weeks are rolled up to one row of each database, and tell of no statement; buckets are those of `Bucket`.
+    """
+
+    # Of buckets there may be several with one key: nobody asks for a single row.
+    pk = models.CompositePrimaryKey("database_id", "resolution", "started_at")
+    organization_id = models.BigIntegerField()
+    database = models.ForeignKey(MonitoredDatabase, on_delete=models.DO_NOTHING, db_constraint=False, related_name="+")
+    statement = models.ForeignKey(
+        Statement, null=True, on_delete=models.DO_NOTHING, db_constraint=False, related_name="+"
+    )
+    started_at = models.DateTimeField()
+    resolution = models.CharField(max_length=6, choices=Resolution.choices)
+    calls = models.BigIntegerField()
+    total_time_ns = models.BigIntegerField()
+
+    class Meta:
+        managed = False
+        db_table = "database_costs"
+        ordering = ["-started_at"]
+
+    def __str__(self) -> str:
+        return f"{self.database_id} {self.started_at:%Y-%m-%d %H:%M}"
+
+
 class Latency(models.Model):
     """How long the executions of one statement took in one slot of time: a packed `domain.sketches.Sketch`, for slow logs only.
 

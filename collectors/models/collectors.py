@@ -125,6 +125,17 @@ class Collector(models.Model):
             models.Index(fields=["name", "id"], name="collectors_by_name"),
             models.Index(fields=["organization", "name", "id"], name="collectors_of_organization"),
             models.Index(fields=["region", "name", "id"], name="collectors_by_region"),
+            # Few: `services.fleet.data_freshness` judges them apart.
+            models.Index(
+                fields=["id"],
+                condition=~models.Q(collection_interval_minutes=limits.COLLECTION_INTERVAL_MINUTES),
+                name="collectors_of_own_interval",
+            ),
+            models.Index(
+                fields=["key_rotation_requested_at"],
+                condition=models.Q(key_rotation_requested_at__isnull=False),
+                name="collectors_asked_for_a_new_key",
+            ),
         ]
 
     def __str__(self) -> str:

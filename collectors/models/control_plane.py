@@ -18,6 +18,7 @@ class ControlPlane(models.Model):
     """The one row (id 1) in which web, worker and beat leave the time they were last seen, by the database's clock.
 
     `accepting_since` moves when the web was away: no collector is held to a deadline that it could not have met.
+    `totals_since` is where the roll-ups of whole databases begin (`DatabaseCost`), None where there are all.
     """
 
     web_seen_at = models.DateTimeField(null=True)
@@ -25,6 +26,7 @@ class ControlPlane(models.Model):
     worker_seen_at = models.DateTimeField(null=True)
     beat_seen_at = models.DateTimeField(null=True)
     last_sweep_at = models.DateTimeField(null=True)
+    totals_since = models.DateTimeField(null=True)
 
     objects: ClassVar[ControlPlaneManager] = ControlPlaneManager()
 

@@ -46,6 +46,13 @@ class Statement(models.Model):
             models.Index(
                 fields=["database", "source"], condition=models.Q(text_state="wanted"), name="statements_text_wanted"
             ),
+            # Few of them are read twice, by the slow log and by digests: `services.queries.counted_once` looks them up here.
+            models.Index(
+                fields=["database"],
+                include=["id"],
+                condition=models.Q(source="slow_log"),
+                name="statements_of_slow_log",
+            ),
         ]
 
     def __str__(self) -> str:

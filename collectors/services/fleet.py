@@ -15,7 +15,7 @@ from django.db.models.functions import Cast, NullIf
 
 from collectors.domain import freshness, limits, liveness
 from collectors.domain.liveness import Status
-from collectors.models import ControlPlane, Heartbeat, Lease, MonitoredDatabase, StatusChange
+from collectors.models import Collector, ControlPlane, Heartbeat, Lease, MonitoredDatabase, StatusChange
 from collectors.models.heartbeats import clock_is_wrong
 
 _A_DAY: Final = timedelta(days=1)
@@ -150,17 +150,25 @@ def _net(changes: QuerySet[StatusChange]) -> dict[str, int]:
 def data_freshness(*, databases: QuerySet[MonitoredDatabase], leases: QuerySet[Lease], now: datetime) -> Freshness:
     """Return how fresh the databases' data is: `domain.freshness` in the database's own arithmetic, for fleets of any size.
 
-    `leases` are those of the same databases: what is known of each is read from there on, without the databases themselves.
+    `leases` are those of the same databases: their holders' heartbeats tell, without the databases and collectors themselves.
     """
-    heartbeat = "holder__heartbeat"
+    held = leases.filter(holder__isnull=False).order_by()
     # SQLite says a JSON null in letters.
-    age = NullIf(KeyTextTransform("data_age_seconds", f"{heartbeat}__spool"), Value("null"))
-    known = leases.filter(holder__isnull=False).order_by()
-    known = known.annotate(
-        reaches_to=Epoch(f"{heartbeat}__last_heartbeat") - Cast(age, FloatField()),
-        allowed=Cast(F("holder__collection_interval_minutes"), FloatField()),
+    age = NullIf(KeyTextTransform("data_age_seconds", "spool"), Value("null"))
+    told = Heartbeat.objects.filter(collector__in=held.values("holder")).order_by()
+    told = told.annotate(reaches_to=Epoch("last_heartbeat") - Cast(age, FloatField()))
+    usual = _reaching(limits.COLLECTION_INTERVAL_MINUTES, now)
+    own = _reaching(Cast(F("collector__collection_interval_minutes"), FloatField()), now)
+    # Most collect as often as is usual. The few others are judged apart: so that not every collector has to be read.
+    unusual = Collector.objects.order_by().exclude(collection_interval_minutes=limits.COLLECTION_INTERVAL_MINUTES)
+    others = told.filter(collector__in=unusual.values("pk")).aggregate(
+        fresh=Count("pk", filter=own), as_usual=Count("pk", filter=usual)
     )
-    interval, margin = freshness.INTERVALS * 60, freshness.MARGIN.total_seconds()
-    is_fresh = Q(reaches_to__gte=now.timestamp() - margin - F("allowed") * interval)
-    found = known.aggregate(held=Count("pk"), fresh=Count("pk", filter=is_fresh))
-    return Freshness(found["fresh"], found["held"] - found["fresh"], databases.count() - found["held"])
+    fresh, known = told.filter(usual).count() + others["fresh"] - others["as_usual"], held.count()
+    return Freshness(fresh, known - fresh, databases.count() - known)
+
+
+def _reaching(interval_minutes: Any, now: datetime) -> Q:
+    """Return the condition of what reaches far enough to be fresh (`freshness.is_fresh`)."""
+    margin = freshness.MARGIN.total_seconds()
+    return Q(reaches_to__gte=now.timestamp() - margin - interval_minutes * (freshness.INTERVALS * 60))

@@ -33,7 +33,9 @@ from django.utils.translation import ngettext
 from collectors.domain import limits, periods
 from collectors.domain.sources import Source
 from collectors.models import (
+    ControlPlane,
     Cost,
+    DatabaseCost,
     DirtyDay,
     DirtyHour,
     DirtyWeek,
@@ -47,7 +49,8 @@ from collectors.models.buckets import Resolution
 from collectors.models.completeness import GapKind
 from collectors.services import retention
 
-Row = TypeVar("Row", Cost, Latency)
+Row = TypeVar("Row", Cost, DatabaseCost, Latency)
+Counted = TypeVar("Counted", Cost, DatabaseCost)
 
 # What follows any ordering of the rows below, so that equal ones keep their places between pages.
 TIES = ("database_id", "statement__fingerprint", "statement_apart")
@@ -118,7 +121,7 @@ def top_fingerprints(*, costs: QuerySet[Cost], since: datetime, until: datetime)
 def in_period(
     rows: QuerySet[Row], *, since: datetime, until: datetime, widest: timedelta = periods.WEEK
 ) -> QuerySet[Row]:
-    """Return the rows of Cost or Latency that together make up a period, every bucket that begins in it once.
+    """Return the rows of Cost, DatabaseCost or Latency that together make up a period, every bucket that begins in it once.
 
     What is older than the finer slots are kept is widened to whole hours, then to whole days. No slot is wider than `widest`
     where finer ones are still there.
@@ -153,7 +156,13 @@ def condition_of(spans: Iterable[periods.Span]) -> Q | None:
     return reduce(or_, chosen) if chosen else None
 
 
-def counted_once(costs: QuerySet[Cost], *, since: datetime | None = None) -> QuerySet[Cost]:
+def of_databases(*, costs: QuerySet[Cost], totals: QuerySet[DatabaseCost], since: datetime) -> QuerySet[Any]:
+    """Return the rows to add up whole databases from: their totals, if every slot from `since` on is in them."""
+    begin = ControlPlane.objects.values_list("totals_since", flat=True).first()
+    return totals if begin is None or begin <= since else costs
+
+
+def counted_once(costs: QuerySet[Counted], *, since: datetime | None = None) -> QuerySet[Counted]:
     """Return the rows that make up totals: a call is in one source of its database only. No row begins before the day of `since`.
 
     From the first snapshot of performance_schema on, which holds every statement, the slow log's executions are in it

@@ -16,7 +16,18 @@ from collectors.domain.groupings import Grouping
 from collectors.domain.metrics import CALLS, TIME
 from collectors.domain.sketches import Sketch
 from collectors.domain.sources import Source
-from collectors.models import Fingerprint, FingerprintTag, Gap, Latency, MonitoredDatabase, SlowQuery, Statement, Team
+from collectors.domain.time_ranges import TimeRange
+from collectors.models import (
+    DatabaseCost,
+    Fingerprint,
+    FingerprintTag,
+    Gap,
+    Latency,
+    MonitoredDatabase,
+    SlowQuery,
+    Statement,
+    Team,
+)
 from collectors.services import queries, retention, series
 from collectors.services.queries import PERCENTILES, GapLine
 from collectors.services.query_narrowing import Narrowing, narrowed, narrowed_gaps
@@ -105,27 +116,38 @@ def gaps(question: Question, gaps: QuerySet[Gap], database_ids: Collection[int])
 
 @dataclass(frozen=True)
 class Load:
-    """Total time and calls in equal slots: of everything that is asked for, and of rows by their `identity`."""
+    """Total time and calls in equal slots: of everything that is asked for, and of rows by their `identity`.
+
+    `earlier_time` is that of the period that is compared with, slot by slot from its own beginning; empty where there is none.
+    """
 
     starts: Sequence[datetime]
     width: timedelta
     time: list[int | None]
     calls: list[int | None]
+    earlier_time: list[int | None]
     rows: dict[tuple[Any, ...], list[int | None]]
 
 
-def load(question: Question, rows: Sequence[Row], *, databases: QuerySet[MonitoredDatabase], most: int) -> Load:
+def load(
+    question: Question,
+    rows: Sequence[Row],
+    *,
+    databases: QuerySet[MonitoredDatabase],
+    totals: QuerySet[DatabaseCost],
+    most: int,
+) -> Load:
     """Return the load over time in at most `most` slots. The number of queries does not grow with that of rows."""
     since, until = question.shown.since, question.shown.until
     chosen = narrowed_databases(databases, question.narrowing).order_by().values("pk")
     are_many = len(chosen[: _MANY_DATABASES + 1]) > _MANY_DATABASES
     width = question.shown.coarse_slot(most=most) if are_many else question.shown.slot(most=most)
     starts = time_ranges.starts(since, until, width)
-    costs = narrowed(question.costs, question.narrowing)
-    every = series.by_slot(costs=costs, since=since, until=until, width=width)[()]
+    every = _every(question, totals, question.shown, width)
+    earlier = _every(question, totals, question.earlier, width) if question.earlier else []
     found = _slow_slots(question, rows, starts, width) if question.grouping.from_slow_queries else {}
     if rows and not question.grouping.from_slow_queries:
-        theirs = costs.filter(_of(question, rows))
+        theirs = narrowed(question.costs, question.narrowing).filter(_of(question, rows))
         if question.grouping.of_statements:
             theirs = theirs.annotate(apart=queries.apart())
         slots = series.by_slot(costs=theirs, since=since, until=until, width=width, sums=(TIME,), apart=question.apart)
@@ -135,8 +157,21 @@ def load(question: Question, rows: Sequence[Row], *, databases: QuerySet[Monitor
         width=width,
         time=[slot[TIME] for slot in every],
         calls=[slot[CALLS] for slot in every],
+        earlier_time=[slot[TIME] for slot in earlier],
         rows={row.identity: found.get(row.identity, [0] * len(starts)) for row in rows},
     )
+
+
+def _every(
+    question: Question, totals: QuerySet[DatabaseCost], shown: TimeRange, width: timedelta
+) -> list[series.Totals]:
+    """Return calls and time of everything that is asked for, in equal slots: of whole databases where no statements were chosen."""
+    rows: QuerySet[Any] = question.costs
+    if not question.narrowing.of_statements:
+        since = periods.floor(shown.since, width)
+        rows = queries.of_databases(costs=question.costs, totals=totals, since=since)
+    chosen = narrowed(rows, question.narrowing)
+    return series.by_slot(costs=chosen, since=shown.since, until=shown.until, width=width)[()]
 
 
 def _of(question: Question, rows: Sequence[Row]) -> Q:

@@ -34,13 +34,19 @@ class Narrowing:
         """Whether some of the databases were chosen."""
         return any((self.organization_id, self.team_id, self.database_id, self.engine))
 
+    @property
+    def of_statements(self) -> bool:
+        """Whether some of the statements were chosen, wherever they run."""
+        texts = (self.fingerprint, self.schema, self.user)
+        return bool(self.source or self.tag or self.search) or any(text is not None for text in texts)
+
     def unsearched(self) -> "Narrowing":
         """Return the same without the search."""
         return replace(self, search="")
 
 
 def narrowed(rows: QuerySet[Row], narrowing: Narrowing) -> QuerySet[Row]:
-    """Return those rows of Cost, Latency or SlowQuery that were chosen."""
+    """Return those rows of Cost, DatabaseCost, Latency or SlowQuery that were chosen."""
     if rows.model is SlowQuery and narrowing.source not in {"", Source.SLOW_LOG}:
         return rows.none()
     lookups: dict[str, Any] = {

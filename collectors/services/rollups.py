@@ -15,7 +15,7 @@ from typing import Final
 from django.db import DatabaseError, connection, transaction
 from django.utils import timezone
 
-from collectors.domain import periods
+from collectors.domain import limits, periods
 from collectors.domain.counters import COUNTERS
 from collectors.domain.sources import Source
 from collectors.models import DirtyDay, DirtyHour, DirtyWeek, MonitoredDatabase
@@ -32,15 +32,27 @@ class Level:
     width: timedelta
     marks: type[DirtyHour | DirtyDay | DirtyWeek]
     costs: tuple[str, str]
+    # What is rolled up of whole databases beside it.
+    totals: str
     # Latencies of few statements are asked for at once: weeks of them would save little.
     sketches: tuple[str, str] | None
 
 
 HOURS: Final = Level(
-    periods.HOUR, DirtyHour, ("query_buckets", "query_hours"), ("query_sketches", "query_sketch_hours")
+    periods.HOUR,
+    DirtyHour,
+    ("query_buckets", "query_hours"),
+    "database_hours",
+    ("query_sketches", "query_sketch_hours"),
 )
-DAYS: Final = Level(periods.DAY, DirtyDay, ("query_hours", "query_days"), ("query_sketch_hours", "query_sketch_days"))
-WEEKS: Final = Level(periods.WEEK, DirtyWeek, ("query_days", "query_weeks"), None)
+DAYS: Final = Level(
+    periods.DAY,
+    DirtyDay,
+    ("query_hours", "query_days"),
+    "database_days",
+    ("query_sketch_hours", "query_sketch_days"),
+)
+WEEKS: Final = Level(periods.WEEK, DirtyWeek, ("query_days", "query_weeks"), "database_weeks", None)
 # Finest first: each is made of the one before it.
 LEVELS: Final = (HOURS, DAYS, WEEKS)
 
@@ -93,6 +105,7 @@ def _roll_up(level: Level, database_id: int, start: datetime) -> bool:
         transaction.set_rollback(True)
         return False
     _replace(level, database, start, end)
+    _add_up(level, database, start)
     if level.sketches is not None:
         latencies.replace(database=database, source=level.sketches[0], target=level.sketches[1], start=start, end=end)
     for coarser in LEVELS[place + 1 : place + 2]:
@@ -100,10 +113,16 @@ def _roll_up(level: Level, database_id: int, start: datetime) -> bool:
     return True
 
 
+def _sum(name: str) -> str:
+    """Return the SQL of a sum. One that no column can hold, which only invented numbers make, must not stop everybody's roll-up."""
+    total = f"SUM({name})"
+    return f"LEAST({total}, {limits.MAX_COUNTER})" if connection.vendor == "postgresql" else total
+
+
 def _replace(level: Level, database: MonitoredDatabase, start: datetime, end: datetime) -> None:
     source, target = level.costs
     adapt = connection.ops.adapt_datetimefield_value
-    sums = ", ".join(f"SUM({name})" for name in _SUMS)
+    sums = ", ".join(_sum(name) for name in _SUMS)
     # A call counts in one source (`services.queries.counted_once`), also where the change comes in the middle of a slot.
     counted, since = "", []
     if database.digests_since is not None:
@@ -124,4 +143,18 @@ def _replace(level: Level, database: MonitoredDatabase, start: datetime, end: da
             f"FROM {source} WHERE database_id = %s AND started_at >= %s AND started_at < %s {counted} "
             "GROUP BY statement_id, organization_id, database_id",
             [adapt(start), database.pk, adapt(start), adapt(end), *since],
+        )
+
+
+def _add_up(level: Level, database: MonitoredDatabase, start: datetime) -> None:
+    """Replace what all statements of the database cost in the slot, from what was rolled up of them."""
+    slot = [database.pk, connection.ops.adapt_datetimefield_value(start)]
+    with connection.cursor() as cursor:
+        cursor.execute(f"DELETE FROM {level.totals} WHERE database_id = %s AND started_at = %s", slot)  # noqa: S608 - names are ours
+        cursor.execute(
+            f"INSERT INTO {level.totals} (database_id, started_at, organization_id, calls, total_time_ns) "  # noqa: S608 - names are ours
+            f"SELECT database_id, started_at, organization_id, {_sum('calls')}, {_sum('total_time_ns')} "
+            f"FROM {level.costs[1]} WHERE database_id = %s AND started_at = %s "
+            "GROUP BY database_id, started_at, organization_id",
+            slot,
         )

@@ -7,7 +7,6 @@ from typing import Any, Final
 from django.db.models import DateTimeField, F, Func, QuerySet, Sum
 
 from collectors.domain import periods, time_ranges
-from collectors.models import Cost
 from collectors.services import queries, retention
 
 Totals = dict[str, int | None]
@@ -40,14 +39,14 @@ class Slot(Func):
 
 def by_slot(
     *,
-    costs: QuerySet[Cost],
+    costs: QuerySet[queries.Counted],
     since: datetime,
     until: datetime,
     width: timedelta,
     sums: Sequence[str] = ("calls", "total_time_ns"),
     apart: Sequence[str] = (),
 ) -> dict[tuple[Any, ...], list[Totals]]:
-    """Return what columns of Cost sum up to in each slot of `width` that `since` to before `until` touches, oldest first.
+    """Return what columns of Cost or DatabaseCost sum up to in each slot of `width` that `since` to before `until` touches, oldest first.
 
     The first slot is read whole: half of one would look like less load. `apart` names lookups by whose values the series are
     kept apart; the keys of the answer are those values, so without any the one key is `()`. A slot without a row holds zeros;

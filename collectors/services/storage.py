@@ -61,6 +61,9 @@ TABLES: Final = (
     Table("query_days", 91, _HISTORY, marks=DirtyWeek),
     # Whole weeks, as the partitions of days are: a week and its days go together.
     Table("query_weeks", 91, _HISTORY, width=periods.WEEK),
+    Table("database_hours", 28, *_HOURS),
+    Table("database_days", 91, _HISTORY, marks=DirtyWeek),
+    Table("database_weeks", 91, _HISTORY, width=periods.WEEK),
     Table("query_sketches", 7, *_BUCKETS),
     Table("query_sketch_hours", 28, *_HOURS),
     Table("query_sketch_days", 91, _HISTORY),

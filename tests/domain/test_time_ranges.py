@@ -4,7 +4,7 @@ from datetime import UTC, datetime, timedelta
 
 import pytest
 
-from collectors.domain import time_ranges
+from collectors.domain import periods, time_ranges
 from collectors.domain.time_ranges import PRESETS, SHORTEST, TimeRange, between, preset, starts
 
 NOW = datetime(2026, 3, 4, 12, 34, 56, tzinfo=UTC)
@@ -15,7 +15,9 @@ HOUR = timedelta(hours=1)
 @pytest.mark.parametrize("name", PRESETS)
 def test_a_preset_ends_now_and_is_drawn_in_neither_too_few_nor_too_many_slots(name: str) -> None:
     found = preset(name, now=NOW)
-    assert (found.until, found.length, found.preset) == (NOW, PRESETS[name], name)
+    assert (found.until, found.preset) == (NOW, name)
+    whole_days = PRESETS[name] >= timedelta(days=30)
+    assert found.since == (periods.floor(NOW - PRESETS[name], periods.DAY) if whole_days else NOW - PRESETS[name])
     width = found.slot(most=100)
     assert 12 <= len(starts(found.since, found.until, width)) <= 101
     assert len(starts(found.since, found.until, found.slot(most=32))) <= 33

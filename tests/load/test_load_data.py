@@ -46,6 +46,14 @@ def rows(url: str, sql: str) -> list[tuple[object, ...]]:
         return connection.execute(sql.encode()).fetchall()
 
 
+def test_databases_cost_what_their_statements_cost(url: str) -> None:
+    sums = "SELECT count(DISTINCT (database_id, started_at)), sum(calls), sum(total_time_ns) FROM"
+    for resolution in ("hours", "days", "weeks"):
+        ((slots, *costs),) = rows(url, f"{sums} database_{resolution}")
+        assert [(slots, *costs)] == rows(url, f"{sums} query_{resolution}")
+        assert slots
+
+
 @pytest.mark.parametrize(
     ("finer", "coarser", "width"),
     [

@@ -10,7 +10,7 @@ from django.utils import timezone
 
 from collectors.domain import metrics
 from collectors.domain.groupings import Grouping
-from collectors.models import Fingerprint, Gap, Latency, MonitoredDatabase, Statement
+from collectors.models import DatabaseCost, Fingerprint, Gap, Latency, MonitoredDatabase, Statement
 from collectors.services import queries, query_details, rollups, top_queries
 from collectors.services.query_narrowing import Narrowing
 from collectors.services.top_queries import Question, Row
@@ -27,6 +27,11 @@ def places(asked: Question, rows: list[Row]) -> dict[Any, set[int]]:
     )
     assert set(found) == {row.identity for row in rows}
     return {row.key: found[row.identity] for row in rows}
+
+
+def load_of(asked: Question, rows: list[Row]) -> query_details.Load:
+    databases, totals = MonitoredDatabase.objects.all(), DatabaseCost.objects.all()
+    return query_details.load(asked, rows, databases=databases, totals=totals, most=32)
 
 
 def test_rows_tell_on_which_databases_they_ran(cast: Cast) -> None:
@@ -66,7 +71,7 @@ def test_the_load_of_rows_over_time_adds_up_to_their_sums(grouping: Grouping, ca
     send(cast.collector, slow_log(0, 2, queries=[slow_query(), slow_query(host="10.0.0.9")]))
     asked = question(hours=24, grouping=grouping)
     found = page(asked)
-    load = query_details.load(asked, found.rows, databases=MonitoredDatabase.objects.all(), most=32)
+    load = load_of(asked, found.rows)
     assert len(found.rows) > 1
     for row in found.rows:
         assert len(load.rows[row.identity]) == len(load.starts)
@@ -82,7 +87,7 @@ def test_the_number_of_queries_does_not_grow_with_the_rows(cast: Cast, django_as
     asked = question()
     rows = page(asked).rows
     with django_assert_max_num_queries(14):
-        assert len(query_details.load(asked, rows, databases=MonitoredDatabase.objects.all(), most=32).rows) == 20
+        assert len(load_of(asked, rows).rows) == 20
 
 
 def test_percentiles_are_told_where_every_execution_was_timed(cast: Cast) -> None:

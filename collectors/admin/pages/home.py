@@ -16,10 +16,20 @@ from django.views.decorators.http import require_safe
 from collectors.access import Principal, permitted, visible_to
 from collectors.admin import charts, concerns, signed_in
 from collectors.admin.display import NOTHING, Unit, in_unit, number
-from collectors.domain import time_ranges
+from collectors.domain import periods, time_ranges
 from collectors.domain.roles import Permission
 from collectors.domain.time_ranges import TimeRange
-from collectors.models import Collector, Command, Cost, Gap, Heartbeat, Lease, MonitoredDatabase, StatusChange
+from collectors.models import (
+    Collector,
+    Command,
+    Cost,
+    DatabaseCost,
+    Gap,
+    Heartbeat,
+    Lease,
+    MonitoredDatabase,
+    StatusChange,
+)
 from collectors.services import attention, fleet, health, queries, retention, series
 from collectors.services.fleet import State, Tally
 
@@ -163,7 +173,9 @@ def _parts(state: health.Detail) -> list[tuple[str, bool, float | None]]:
 def _load(principal: Principal, costs: QuerySet[Cost], shown: TimeRange, *, is_large: bool) -> charts.Chart:
     """Draw the load of all databases, the busiest apart."""
     width = shown.slot(most=_SLOTS_OF_MANY if is_large else _SLOTS)
-    lines = _lines_of_many(costs, shown, width) if is_large else _lines_of_few(costs, shown, width)
+    first = periods.floor(shown.since, width)
+    rows = queries.of_databases(costs=costs, totals=visible_to(DatabaseCost.objects.all(), principal), since=first)
+    lines = _lines_of_many(rows, shown, width) if is_large else _lines_of_few(rows, shown, width)
     gaps = queries.gaps_between(gaps=visible_to(Gap.objects.all(), principal), since=shown.since, until=shown.until)
     return charts.Chart(
         name="load",
@@ -176,7 +188,7 @@ def _load(principal: Principal, costs: QuerySet[Cost], shown: TimeRange, *, is_l
     )
 
 
-def _lines_of_few(costs: QuerySet[Cost], shown: TimeRange, width: timedelta) -> list[tuple[str, Line]]:
+def _lines_of_few(costs: QuerySet[Any], shown: TimeRange, width: timedelta) -> list[tuple[str, Line]]:
     """Return the lines of the busiest databases and of all others, with their titles, from one look at what each of them cost."""
     found = _times(costs, shown, width, apart="database_id")
     totals = {key: sum(value or 0 for value in line) for key, line in found.items()}
@@ -191,7 +203,7 @@ def _lines_of_few(costs: QuerySet[Cost], shown: TimeRange, width: timedelta) -> 
     return lines
 
 
-def _lines_of_many(costs: QuerySet[Cost], shown: TimeRange, width: timedelta) -> list[tuple[str, Line]]:
+def _lines_of_many(costs: QuerySet[Any], shown: TimeRange, width: timedelta) -> list[tuple[str, Line]]:
     """Return the same where there may be more databases than numbers that are worth being told: who is busiest is asked first."""
     kept = retention.kept(costs, since=shown.since)
     period = queries.counted_once(queries.in_period(kept, since=shown.since, until=shown.until), since=shown.since)
@@ -207,7 +219,7 @@ def _lines_of_many(costs: QuerySet[Cost], shown: TimeRange, width: timedelta) ->
     return [(titles[place], line) for place, line in sorted(found.items())]
 
 
-def _times(costs: QuerySet[Cost], shown: TimeRange, width: timedelta, *, apart: str) -> dict[int, Line]:
+def _times(costs: QuerySet[Any], shown: TimeRange, width: timedelta, *, apart: str) -> dict[int, Line]:
     """Return the time in statements of each slot, by the value that keeps them apart."""
     found = series.by_slot(
         costs=costs, since=shown.since, until=shown.until, width=width, sums=("total_time_ns",), apart=(apart,)

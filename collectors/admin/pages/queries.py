@@ -20,7 +20,7 @@ from collectors.domain.comparisons import Change
 from collectors.domain.metrics import Sums
 from collectors.domain.roles import Permission
 from collectors.domain.time_ranges import TimeRange
-from collectors.models import Gap, MonitoredDatabase
+from collectors.models import DatabaseCost, Gap, MonitoredDatabase
 from collectors.services import queries, query_details, top_queries
 from collectors.services.errors import Refused
 from collectors.services.query_narrowing import narrowed_gaps
@@ -81,7 +81,8 @@ def _answer(request: HttpRequest, choices: Choices, principal: Principal) -> dic
     every, whole = _every(choices, question, page)
     named = queries_table.names(question, page.rows, principal)
     databases = visible_to(MonitoredDatabase.objects.all(), principal)
-    load = query_details.load(question, page.rows, databases=databases, most=_SLOTS)
+    totals = visible_to(DatabaseCost.objects.all(), principal)
+    load = query_details.load(question, page.rows, databases=databases, totals=totals, most=_SLOTS)
     gaps = gap_lines(choices, choices.shown, principal)
     before, after = queries_table.pages(request, page, choices)
     return {

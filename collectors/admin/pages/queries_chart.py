@@ -10,8 +10,7 @@ from collectors.admin.display import Unit
 from collectors.admin.pages import queries_table
 from collectors.admin.pages.queries_choices import Choices
 from collectors.domain import metrics
-from collectors.services import query_details, series
-from collectors.services.query_narrowing import narrowed
+from collectors.services import query_details
 from collectors.services.top_queries import Page, Question
 
 _APART: Final = 5
@@ -68,13 +67,6 @@ def _earlier(question: Question, load: query_details.Load) -> list[charts.Series
     """Return the time of the earlier period, laid over this one."""
     if question.earlier is None:
         return []
-    before = series.by_slot(
-        costs=narrowed(question.costs, question.narrowing),
-        since=question.earlier.since,
-        until=question.earlier.until,
-        width=load.width,
-        sums=(metrics.TIME,),
-    )[()]
-    values: list[Any] = [slot[metrics.TIME] for slot in before][: len(load.starts)]
+    values = load.earlier_time[: len(load.starts)]
     values += [None] * (len(load.starts) - len(values))
     return [charts.Series(_("Time in the earlier period"), values, Unit.NANOSECONDS, kind="line")]

@@ -22,6 +22,8 @@ from collectors.services.queries import GapLine
 from collectors.services.top_queries import Page, Question, Row
 
 _NAMED: Final = 2
+# Beside a row: all of them are on the page of completeness, and those of the period above the chart.
+_GAPS_TOLD: Final = 5
 # From so many percent on, how many times as much it is says more.
 _TIMES_FROM: Final = 1_000
 # The sign beside the word; which colour it has says the same.
@@ -257,13 +259,18 @@ def _link(request: HttpRequest, choices: Choices, row: Row) -> str:
 
 
 def _gaps(places: set[int], named: Names) -> list[str]:
-    """Return in words what is known to be missing from a row's numbers."""
-    found = []
-    for pk in sorted(places):
-        for line in named.gaps.get(pk, []):
-            amount = f" ({number(line.amount)})" if line.amount is not None else ""
-            found.append(f"{named.databases[pk]}, {line.source}: {line.description}{amount}")
-    return found
+    """Return in words what is known to be missing from a row's numbers; of many gaps, the first and how many more there are."""
+    known = [(pk, line) for pk in sorted(places) for line in named.gaps.get(pk, [])]
+    told = [_gap(named.databases[pk], line) for pk, line in known[:_GAPS_TOLD]]
+    more = len(known) - len(told)
+    if more:
+        told.append(ngettext("and %(more)s more", "and %(more)s more", more) % {"more": number(more)})
+    return told
+
+
+def _gap(database: Any, line: GapLine) -> str:
+    amount = f" ({number(line.amount)})" if line.amount is not None else ""
+    return f"{database}, {line.source}: {line.description}{amount}"
 
 
 def counted(page: Page, choices: Choices) -> str:

@@ -149,6 +149,7 @@ def steps(plan: Plan) -> list[Step]:
         since = until
     whole = partial(_Stretch, databases=watched, since=plan.begins_at, until=plan.ends_at, ends_at=plan.ends_at)
     made.append(Step("weeks", "weeks", cost * 5, partial(_weeks, stretch=whole(finest=False))))
+    made.append(Step("totals", "databases' totals", cost * 5, _totals))
     made.append(Step("marks", "marks", 0.1, partial(_marks, plan=plan, databases=watched)))
     return made
 
@@ -267,6 +268,19 @@ def _sum_up(cursor: Cursor, source: str, target: str, width: timedelta, stretch:
 def _weeks(cursor: Cursor, stretch: "_Stretch") -> int:
     """Sum up the weeks that have ended, once all their days are here."""
     return _sum_up(cursor, "query_days", "query_weeks", periods.WEEK, stretch)
+
+
+def _totals(cursor: Cursor) -> int:
+    """Add up what each database cost, from all that was rolled up of its statements."""
+    rows = 0
+    for resolution in ("hours", "days", "weeks"):
+        cursor.execute(
+            f"INSERT INTO database_{resolution} (database_id, started_at, organization_id, calls, total_time_ns) "
+            "SELECT database_id, started_at, organization_id, SUM(calls), SUM(total_time_ns) "
+            f"FROM query_{resolution} GROUP BY database_id, started_at, organization_id ORDER BY started_at".encode()
+        )
+        rows += cursor.rowcount
+    return rows
 
 
 def _executions(cursor: Cursor, stretch: _Stretch, *, slow_queries: bool) -> int:
