@@ -108,6 +108,14 @@ class Migration(migrations.Migration):
                 name="collectors_asked_for_a_new_key",
             ),
         ),
+        migrations.AddIndex(
+            model_name="command",
+            index=models.Index(
+                condition=models.Q(("state__in", ("failed", "expired"))),
+                fields=["created_at"],
+                name="collector_commands_failed",
+            ),
+        ),
         migrations.RunPython(create, drop),
         migrations.CreateModel(
             name="DatabaseCost",

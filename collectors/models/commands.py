@@ -64,6 +64,12 @@ class Command(models.Model):
             models.Index(
                 fields=["collector"], condition=models.Q(state__in=commands.OPEN), name="collector_commands_open"
             ),
+            # Home tells of those that failed lately.
+            models.Index(
+                fields=["created_at"],
+                condition=models.Q(state__in=(commands.CommandState.FAILED.value, commands.CommandState.EXPIRED.value)),
+                name="collector_commands_failed",
+            ),
             # A statement's page looks for the last one that asked for its plan, and mostly there is none.
             models.Index(
                 fields=["collector", "-id"],

@@ -35,11 +35,11 @@ from collectors.services.fleet import State, Tally
 
 Line = list[int | None]
 
-_SLOTS: Final = 48
+_SLOTS: Final = 50
 # Of a large fleet the day is drawn in hours, which are rolled up already.
-_SLOTS_OF_MANY: Final = 24
+_SLOTS_OF_MANY: Final = 25
 _MANY_DATABASES: Final = 100
-_SPARK_SLOTS: Final = 24
+_SPARK_SLOTS: Final = 25
 _DATABASES_APART: Final = 7
 _TOP: Final = 10
 _GAPS_SHOWN: Final = 50
@@ -89,10 +89,15 @@ def home_context(request: HttpRequest) -> dict[str, Any]:
     context = fleet_context(principal, now)
     if not principal.holds(Permission.QUERY_VIEW):
         return context
-    shown = time_ranges.preset("day", now=now)
+    shown = _last_day(now)
     costs = visible_to(Cost.objects.all(), principal)
     load = _load(principal, costs, shown, is_large=context["database_count"] > _MANY_DATABASES)
     return {**context, "load": load, "top": _top(costs, shown)}
+
+
+def _last_day(now: datetime) -> TimeRange:
+    """Return the last day from the beginning of an hour on: what it cost is rolled up, and the chart begins where the sums do."""
+    return TimeRange(periods.floor(now - periods.DAY, periods.HOUR), now)
 
 
 @require_safe
