@@ -6,6 +6,7 @@ import os
 import socket
 import subprocess
 import sys
+import time
 from pathlib import Path
 from typing import Any
 
@@ -13,12 +14,14 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from collectors.domain import limits
 from dbpower_agent.clock import Instant
 from dbpower_agent.healthcheck import check_health, mark_alive, remove_mark
 from dbpower_agent.heartbeat import number, parse_lease
 from dbpower_agent.logs import JsonFormatter, SafeFormatter, TextFormatter
 from dbpower_agent.sources.drain import Drain
 from dbpower_agent.sources.pg_columns import Columns, count, nanoseconds
+from dbpower_agent.state import AgentState
 from dbpower_agent.systemd import ServiceManager
 
 
@@ -152,3 +155,16 @@ def test_numbers_from_the_backend_are_clamped() -> None:
     assert number(-1, 1, 600) == 1
     damaged: list[Any] = [None, True, "5", float("nan"), []]
     assert [number(bad, 1, 2) for bad in damaged] == [None] * 5
+
+
+def test_ages_stay_within_what_the_backend_takes(monkeypatch: pytest.MonkeyPatch) -> None:
+    """An agent that stands by, or is stopped, lives for years after its last collection, and each heartbeat tells its age."""
+    state = AgentState(collection_interval_minutes=5, config_version=1)
+    state.collected(1)
+    state.set_spool(files=0, size=0, dropped=0)
+    later = time.monotonic() + 400 * 86_400
+    monkeypatch.setattr(time, "monotonic", lambda: later)
+    stats = state.heartbeat_body()["stats"]
+    assert stats["last_collection_age_seconds"] == limits.MAX_AGE_SECONDS
+    assert stats["spool"]["data_age_seconds"] == limits.MAX_AGE_SECONDS
+    assert stats["uptime_seconds"] == 400 * 86_400
