@@ -152,6 +152,8 @@ class CollectionThread(threading.Thread):
             logger.exception("command %d failed unexpectedly", command.id)
             self._state.failed("command", f"command {command.name} failed unexpectedly")
             result = CommandResult(success=False, result={"code": "internal_error"})
+        else:
+            self._state.recovered("command")
         if self._desk is not None:
             self._desk.finish(command, result)
 
@@ -211,9 +213,15 @@ class CollectionThread(threading.Thread):
                 self._state.recovered(part)
 
     def _tell_totals(self, audit: Audit) -> None:
-        """Let sources send what an audit needs beside their uploads. One that cannot leaves its part of the audit out."""
+        """Let sources send what an audit needs beside their uploads. One that cannot leaves its part of the audit out.
+
+        So does one whose uploads wait: what they hold would be missing on the backend's side, and look like a difference.
+        """
         lease = self._state.lease
         for source in self._sources:
+            if self._uploader.is_waiting(source.name):
+                logger.warning("audit %d of %s is left out: its uploads wait", audit.command_id, source.name)
+                continue
             try:
                 source.tell_totals(lease.epoch if lease else 0, audit)
             except (SourceError, BackendUnreachableError, OSError) as error:
@@ -235,6 +243,7 @@ class CollectionThread(threading.Thread):
             logger.info("nothing could be collected, next try in %.1f s", pause)
             return CommandResult(success=False, result=asdict(failures[0]))
         self._backoff.reset()
+        self._state.recovered("command")
         self._not_before = 0.0
         self._collect_more = any(collection.more for collection in collections)
         queries, uploads = (
