@@ -7,9 +7,8 @@ from typing import TYPE_CHECKING
 from dbpower_agent.doctor.digests import examine_digests
 from dbpower_agent.doctor.findings import Finding, bad, good
 from dbpower_agent.sources.base import SourceError, statement
-from dbpower_agent.sources.digest_table import grant_of
 from dbpower_agent.sources.mysql_connection import MySQLConnection
-from dbpower_agent.sources.mysql_facts import ServerFacts, read_facts
+from dbpower_agent.sources.mysql_facts import ServerFacts, grant_of, read_facts
 
 if TYPE_CHECKING:
     from dbpower_agent.database_config import DatabaseConfig
