@@ -99,10 +99,10 @@ def _size(connection: MySQLConnection) -> list[Finding]:
     text = connection.value(statement("slow_log_size"))
     rows = int(text or 0)
     if rows > SLOW_ROWS:
-        detail = f"mysql.slow_log holds about {rows} rows; every read scans them all"
+        detail = f"mysql.slow_log holds more than {SLOW_ROWS} rows; every read scans them all"
         remedy = (
             "CREATE TABLE mysql.slow_log_next LIKE mysql.slow_log; RENAME TABLE mysql.slow_log TO mysql.slow_log_prev, "
             "mysql.slow_log_next TO mysql.slow_log"
         )
         return [bad("slow log size", detail, remedy)]
-    return [good("slow log size", f"about {rows} rows")]
+    return [good("slow log size", f"{rows} rows")]
