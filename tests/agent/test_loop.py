@@ -1,5 +1,6 @@
 """The collection thread, step by step, without a database: what fails stays where it failed, and is over when it is over."""
 
+import time
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any, ClassVar
@@ -27,13 +28,20 @@ class Log(Source):
     def __init__(self, tools: SourceTools) -> None:
         self.tools = tools
         self.told: list[int] = []
+        self.collections = 0
+        self.rest = 0.0
         self.explained: Callable[[], dict[str, Any]] = dict
         self.upkeep: Callable[[], None] = lambda: None
 
     def probe(self) -> SourceStatus:
         return SourceStatus(self.name, readable=True)
 
+    @property
+    def pause_seconds(self) -> float:
+        return self.rest
+
     def collect(self, epoch: int, audit: Audit | None = None) -> Collection:
+        self.collections += 1
         envelope = {
             "source": self.name,
             "epoch": epoch,
@@ -58,17 +66,28 @@ class Log(Source):
         self.told.append(audit.command_id)
 
 
+class Digests(Log):
+    """Another source of the same server, which uploads nothing."""
+
+    name: ClassVar[str] = "performance_schema"
+
+    def collect(self, epoch: int, audit: Audit | None = None) -> Collection:
+        self.collections += 1
+        return Collection(0, 0)
+
+
 class Bench:
-    def __init__(self, backend: FakeBackend, folder: Path) -> None:
+    def __init__(self, backend: FakeBackend, folder: Path, *, digests: bool = False) -> None:
         config = read_config(write_config(folder, backend.url, "mysql", {}))
         self.tools = make_tools(folder)
-        self.source = Log(self.tools)
+        self.source, self.digests = Log(self.tools), Digests(self.tools)
+        self.sources: tuple[Source, ...] = (self.source, self.digests) if digests else (self.source,)
         self.state = AgentState(collection_interval_minutes=5, config_version=1)
         self.state.set_lease(Lease(held=True, epoch=1))
         self.thread = CollectionThread(
             config,
             self.state,
-            lambda _: (self.source,),
+            lambda _: self.sources,
             Uploader(Client(config), self.tools.spool, self.state),
             on_config=lambda _: None,
             on_source_change=lambda: None,
@@ -133,3 +152,61 @@ def test_totals_of_a_log_are_told_only_when_the_backend_has_its_uploads(bench: B
     assert bench.source.told == []
     bench.carry_out("audit")
     assert bench.source.told == [2]
+
+
+def test_a_log_that_takes_long_to_read_makes_no_other_source_wait(
+    backend: FakeBackend, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    began, passed = time.monotonic(), 0.0
+    monkeypatch.setattr(time, "monotonic", lambda: began + passed)
+    bench = Bench(backend, tmp_path, digests=True)
+    bench.state.set_auto_collect(on=True)
+    bench.source.rest = 1000.0
+
+    def collections() -> tuple[int, int]:
+        bench.thread._probe_at = began + 1e6
+        bench.thread._step()
+        return bench.source.collections, bench.digests.collections
+
+    assert collections() == (1, 1)
+    assert collections() == (1, 1), "the interval is not over"
+    passed = 301.0
+    assert collections() == (1, 2)
+    assert bench.carry_out("collect").success
+    assert (bench.source.collections, bench.digests.collections) == (2, 3), "whoever asks for one gets it"
+    passed += 301.0
+    assert collections() == (2, 4)
+    passed += 700.0
+    assert collections() == (3, 5)
+
+
+def test_a_log_alone_rests_for_as_long_as_it_takes(
+    backend: FakeBackend, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    began, passed = time.monotonic(), 0.0
+    monkeypatch.setattr(time, "monotonic", lambda: began + passed)
+    bench = Bench(backend, tmp_path)
+    bench.source.rest = 1000.0
+    bench.state.set_auto_collect(on=True)
+    for seconds, expected in ((0.0, 1), (301.0, 1), (999.0, 1), (1001.0, 2)):
+        passed = seconds
+        bench.thread._probe_at = began + 1e6
+        bench.thread._step()
+        assert bench.source.collections == expected
+
+
+def test_a_log_goes_on_resting_while_the_other_source_cannot_be_read(
+    backend: FakeBackend, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    began, passed = time.monotonic(), 0.0
+    monkeypatch.setattr(time, "monotonic", lambda: began + passed)
+    bench = Bench(backend, tmp_path, digests=True)
+    bench.source.rest = 1000.0
+    bench.state.set_auto_collect(on=True)
+    bench.thread._step()
+    monkeypatch.setattr(bench.digests, "probe", broken)
+    for seconds in (301.0, 401.0, 501.0):
+        passed = seconds
+        bench.thread._probe_at = began + 1e6
+        bench.thread._step()
+    assert (bench.source.collections, bench.error) == (1, "ZeroDivisionError")
