@@ -97,6 +97,15 @@ def boolean(name: str, *, default: bool) -> bool:
     raise ImproperlyConfigured(f"{name}={raw!r} is neither true nor false.")
 
 
+def choice(name: str, default: str, choices: tuple[str, ...]) -> str:
+    """Return the variable as one of the choices, in their spelling."""
+    raw = text(name, default)
+    for known in choices:
+        if raw.lower() == known.lower():
+            return known
+    raise ImproperlyConfigured(f"{name}={raw!r} is none of {', '.join(choices)}.")
+
+
 def words(name: str, default: tuple[str, ...] = ()) -> list[str]:
     """Return the variable as a list, split at commas; empty parts are left out."""
     raw = text(name)

@@ -6,7 +6,6 @@ from pathlib import Path
 from typing import Any
 
 import django_stubs_ext
-from django.core.exceptions import ImproperlyConfigured
 from django.urls import reverse_lazy
 
 from dbpower import environment, secrets
@@ -213,9 +212,8 @@ CELERY_BEAT_SCHEDULER = "dbpower.beat:RecordingScheduler"
 CELERY_BEAT_SCHEDULE = schedule(DBPOWER_SWEEP_SECONDS)
 
 # -- Logs --------------------------------------------------------------------------------------------------------------
-_LOG_FORMAT = environment.text("DBPOWER_LOG_FORMAT", "text")
-if _LOG_FORMAT not in {"text", "json"}:
-    raise ImproperlyConfigured(f"DBPOWER_LOG_FORMAT={_LOG_FORMAT!r} is neither text nor json.")
+_LOG_FORMAT = environment.choice("DBPOWER_LOG_FORMAT", "text", ("text", "json"))
+_LOG_LEVEL = environment.choice("DBPOWER_LOG_LEVEL", "INFO", ("DEBUG", "INFO", "WARNING", "ERROR", "CRITICAL"))
 LOGGING = {
     "version": 1,
     "disable_existing_loggers": False,
@@ -227,7 +225,7 @@ LOGGING = {
         },
     },
     "handlers": {"console": {"class": "logging.StreamHandler", "stream": sys.stderr, "formatter": _LOG_FORMAT}},
-    "root": {"handlers": ["console"], "level": environment.text("DBPOWER_LOG_LEVEL", "INFO").upper()},
+    "root": {"handlers": ["console"], "level": _LOG_LEVEL},
     "loggers": {
         "django": {"handlers": [], "level": "INFO", "propagate": True},
         "django.server": {"handlers": [], "propagate": True},

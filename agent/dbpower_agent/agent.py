@@ -99,7 +99,7 @@ class Agent:
             thread.start()
         self._manager.ready()
         code = self._watch()
-        self._stop()
+        self._stop(code)
         return code
 
     def _watch(self) -> int:
@@ -126,7 +126,7 @@ class Agent:
             now < self._collection.alive_at + COLLECTION_SILENCE
         )
 
-    def _stop(self) -> None:
+    def _stop(self, code: int) -> None:
         self._manager.stopping()
         deadline = time.monotonic() + GOODBYE_SECONDS
         self._heartbeat.stop()
@@ -141,7 +141,7 @@ class Agent:
         if self._collection.is_alive() or self._heartbeat.is_alive():
             # A thread inside a driver's C code cannot be interrupted; what it reads is read again next time.
             logging.shutdown()
-            os._exit(0)
+            os._exit(code)
 
     def _heartbeat_thread(self, desk: CommandDesk) -> HeartbeatThread:
         rotation = KeyRotation(

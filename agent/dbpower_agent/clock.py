@@ -9,6 +9,7 @@ from functools import cache
 from pathlib import Path
 from typing import Any, Final
 
+# What the backend takes. Rows of a log that are older when it is read for the first time are past every retention anyway.
 LONGEST_AGE_SECONDS: Final = 366 * 86_400.0
 
 

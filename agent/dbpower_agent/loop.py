@@ -72,6 +72,7 @@ class CollectionThread(threading.Thread):
         self._started_collection: float | None = None
         self._not_before = 0.0
         self._collect_more = False
+        self._rested_at: dict[str, float] = {}
         self._flush_at = 0.0
         self._probe_at = 0.0
         self.alive_at = time.monotonic()
@@ -139,9 +140,8 @@ class CollectionThread(threading.Thread):
             return None
         due = now
         if self._started_collection is not None and not self._collect_more:
-            due = self._started_collection + max(
-                self._state.interval_seconds, *(source.pause_seconds for source in self._sources)
-            )
+            due = self._started_collection + self._state.interval_seconds
+            due = max(due, min(self._rested_at.get(source.name, 0.0) for source in self._sources))
         return max(0.0, max(due, self._not_before) - now)
 
     def _execute(self, command: Command) -> None:
@@ -152,6 +152,8 @@ class CollectionThread(threading.Thread):
             logger.exception("command %d failed unexpectedly", command.id)
             self._state.failed("command", f"command {command.name} failed unexpectedly")
             result = CommandResult(success=False, result={"code": "internal_error"})
+        else:
+            self._state.recovered("command")
         if self._desk is not None:
             self._desk.finish(command, result)
 
@@ -182,6 +184,8 @@ class CollectionThread(threading.Thread):
         """Carry out `collect`, or `audit`: that is a collection which the backend compares with what it has stored."""
         if not self._holds_lease:
             return CommandResult(success=False, result=STANDBY)
+        # Whoever asks for a collection gets one of every source.
+        self._rested_at.clear()
         return self._collect(Audit.of(command.id, command.params) if command.name == "audit" else None)
 
     def _collect(self, audit: Audit | None = None) -> CommandResult:
@@ -211,9 +215,15 @@ class CollectionThread(threading.Thread):
                 self._state.recovered(part)
 
     def _tell_totals(self, audit: Audit) -> None:
-        """Let sources send what an audit needs beside their uploads. One that cannot leaves its part of the audit out."""
+        """Let sources send what an audit needs beside their uploads. One that cannot leaves its part of the audit out.
+
+        So does one whose uploads wait: what they hold would be missing on the backend's side, and look like a difference.
+        """
         lease = self._state.lease
         for source in self._sources:
+            if self._uploader.is_waiting(source.name):
+                logger.warning("audit %d of %s is left out: its uploads wait", audit.command_id, source.name)
+                continue
             try:
                 source.tell_totals(lease.epoch if lease else 0, audit)
             except (SourceError, BackendUnreachableError, OSError) as error:
@@ -223,8 +233,9 @@ class CollectionThread(threading.Thread):
         lease = self._state.lease
         epoch = lease.epoch if lease else 0
         self._started_collection = time.monotonic()
+        sources = self._due_sources(self._started_collection)
         self._collect_more = False
-        results = [self._read(source, epoch, audit) for source in self._sources]
+        results = [self._read(source, epoch, audit) for source in sources]
         failures = [result for result in results if isinstance(result, Failure)]
         collections = [result for result in results if isinstance(result, Collection)]
         if not collections:
@@ -235,6 +246,7 @@ class CollectionThread(threading.Thread):
             logger.info("nothing could be collected, next try in %.1f s", pause)
             return CommandResult(success=False, result=asdict(failures[0]))
         self._backoff.reset()
+        self._state.recovered("command")
         self._not_before = 0.0
         self._collect_more = any(collection.more for collection in collections)
         queries, uploads = (
@@ -247,8 +259,16 @@ class CollectionThread(threading.Thread):
             return CommandResult(success=False, result={**asdict(failures[0]), **told})
         return CommandResult(success=True, result=told)
 
+    def _due_sources(self, now: float) -> tuple[Source, ...]:
+        """All sources, but for those that rest after a long read. Rows that are missing are read at once."""
+        if self._collect_more:
+            return self._sources
+        rested = tuple(source for source in self._sources if self._rested_at.get(source.name, 0.0) <= now)
+        return rested or self._sources
+
     def _read(self, source: Source, epoch: int, audit: Audit | None) -> Collection | Failure:
         """Read one source; its failure keeps no other from being read."""
+        began = time.monotonic()
         try:
             status = source.probe()
             collection = source.collect(epoch, audit)
@@ -263,6 +283,8 @@ class CollectionThread(threading.Thread):
         except Exception as error:
             logger.exception("the collection failed unexpectedly")
             return self._failed("collection", source, "internal_error", type(error).__name__)
+        finally:
+            self._rested_at[source.name] = began + source.pause_seconds
         self._note_source(status)
         self._state.recovered(f"collection of {source.name}")
         return collection

@@ -111,7 +111,8 @@ def _node(raw: dict[str, Any]) -> dict[str, Any]:
             node[name] = _printable(value)[:MAX_NAME]
     for key, name in NUMBERS.items():
         value = raw.get(key)
-        if isinstance(value, int | float) and not isinstance(value, bool) and math.isfinite(value):
+        # Compared and not turned into a float: the function that plans may answer a number that is none of those.
+        if isinstance(value, int | float) and not isinstance(value, bool) and -math.inf < value < math.inf:
             node[name] = min(max(value, 0), MAX_NUMBER)
     if raw.get("Parallel Aware") is True:
         node["parallel"] = True

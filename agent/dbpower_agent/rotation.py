@@ -41,12 +41,15 @@ class KeyRotation:
     def step(self, client: Client, *, wanted: bool) -> bool:
         """Go on with a rotation that is wanted or under way; returns whether a new key is in use, which is then to be proven."""
         try:
-            return self._step(client, wanted=wanted)
+            is_new = self._step(client, wanted=wanted)
         except OSError as error:
             self._state.failed("key", f"the new collector key cannot be stored: {error.strerror}")
             logger.error("the new collector key cannot be stored: %s", error.strerror)
         except BackendUnreachableError as error:
             logger.warning("the backend could not be told of the new collector key: %s", error)
+        else:
+            self._state.recovered("key")
+            return is_new
         return False
 
     def refused(self) -> bool:
@@ -81,7 +84,6 @@ class KeyRotation:
             logger.warning("the new collector key was not taken: %s", answer.detail)
             return False
         self._keys.switch()
-        self._state.recovered("key")
         logger.info("the agent uses a new collector key, which it made itself")
         return True
 

@@ -9,6 +9,7 @@ from dataclasses import asdict, dataclass
 from typing import Any, Final
 
 from dbpower_agent import __version__
+from dbpower_agent.clock import LONGEST_AGE_SECONDS
 
 LONGEST_ERROR: Final = 1000
 
@@ -173,4 +174,5 @@ class AgentState:
 
 
 def _age(moment: float | None, now: float) -> float | None:
-    return None if moment is None else round(now - moment, 3)
+    # The backend takes no longer one, and would refuse every heartbeat of an agent that has been idle for more than a year.
+    return None if moment is None else min(round(now - moment, 3), LONGEST_AGE_SECONDS)

@@ -57,6 +57,10 @@ class Uploader:
         """How many uploads are on the spool."""
         return len(self._spool.entries)
 
+    def is_waiting(self, source: str) -> bool:
+        """Whether an upload of `source` is on the spool."""
+        return self._spool.newest_of(source) is not None
+
     def ask_cursor(self, source: str, epoch: int, generation: str | None) -> dict[str, Any] | None:
         """Send an upload without members; its answer carries the cursor. Raise BackendUnreachableError."""
         envelope: dict[str, Any] = {"source": source, "epoch": epoch, "age_seconds": 0, "interval_seconds": None}

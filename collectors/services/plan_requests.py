@@ -32,10 +32,11 @@ def request_plan(*, statement: Statement, actor: Actor) -> Command:
         raise Conflict(_("No agent reads this database now."), code="nobody_collects")
     # Two who ask at once take turns, so that the second finds the first one's command.
     Collector.objects.select_for_update().get(pk=collector.pk)
-    asked = plans.requests(statement).open().first()
+    asked = plans.requests(statement).filter(collector=collector).deliverable().first()
     if asked is not None:
         return asked
-    if Command.objects.filter(collector=collector, command=CommandType.EXPLAIN).open().count() >= limits.PLANS_ASKED:
+    waiting = Command.objects.filter(collector=collector, command=CommandType.EXPLAIN).deliverable()
+    if waiting.count() >= limits.PLANS_ASKED:
         said = _("The agent is asked for %(count)d plans already. Wait until it has answered.")
         raise Conflict(said % {"count": limits.PLANS_ASKED}, code="too_many_plans")
     return commands.request_command(

@@ -256,9 +256,9 @@ def _all_rows(database: MonitoredDatabase, upload: SnapshotUpload) -> list[Snaps
         part=upload.part,
         defaults={"organization_id": database.organization_id, "rows": _packed_rows(upload.queries)},
     )
-    staged = list(parts.order_by("part"))
-    if len(staged) < upload.parts:
+    if parts.count() < upload.parts:
         return None
+    staged = list(parts.order_by("part"))
     parts.delete()
     return [row for part in staged for row in _unpacked_rows(bytes(part.rows))]
 

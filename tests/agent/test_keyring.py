@@ -8,7 +8,10 @@ from pathlib import Path
 import pytest
 
 from dbpower_agent.atomic_files import write_atomically
+from dbpower_agent.client import Answer
 from dbpower_agent.keyring import KeyRing, KeysUnusableError
+from dbpower_agent.rotation import KeyRotation
+from dbpower_agent.state import AgentState
 
 FIRST = "collector_7_" + "a" * 43
 
@@ -165,3 +168,25 @@ def test_a_file_is_for_its_owner_alone_whatever_the_umask_says(tmp_path: Path) -
     finally:
         os.umask(before)
     assert stat.S_IMODE((tmp_path / "x.json").stat().st_mode) == 0o600
+
+
+@pytest.mark.parametrize(
+    "ending", ["the backend wants none any more", "the backend has taken another", "the key is told"]
+)
+def test_a_key_that_could_not_be_stored_is_an_error_until_there_is_none_to_store(ending: str, tmp_path: Path) -> None:
+    folder = tmp_path / "gone"
+    state = AgentState(collection_interval_minutes=5, config_version=1)
+    rotation = KeyRotation(ring(folder), state, collector_id=7, allowed=True, on_new_key=lambda: None)
+
+    class Backend:
+        def tell_key(self, sha256: str) -> Answer:
+            return Answer(409 if ending == "the backend has taken another" else 200)
+
+    def step(*, wanted: bool) -> bool:
+        return rotation.step(Backend(), wanted=wanted)  # type: ignore[arg-type]
+
+    assert not step(wanted=True)
+    assert state.heartbeat_body()["error"] == "the new collector key cannot be stored: No such file or directory"
+    folder.mkdir()
+    assert step(wanted=ending != "the backend wants none any more") == (ending == "the key is told")
+    assert state.heartbeat_body()["error"] is None

@@ -266,3 +266,12 @@ def test_a_plan_without_end_is_cut_and_says_so() -> None:
 def test_what_is_no_plan_is_refused(answer: str) -> None:
     with pytest.raises(plans.UnreadablePlanError):
         plans.flatten(answer)
+
+
+def test_numbers_of_a_plan_stay_within_bounds_whatever_the_function_answers() -> None:
+    """The function belongs to the role that ran the statement, which may have it answer anything."""
+    answer = (
+        '[{"Plan": {"Node Type": "x", "Total Cost": %s, "Plan Rows": -1e999, "Plan Width": NaN, "Startup Cost": -3}}]'
+    )
+    (node,) = plans.flatten(answer % ("9" * 400))["nodes"]
+    assert node == {"depth": 0, "type": "x", "total_cost": plans.MAX_NUMBER, "startup_cost": 0}

@@ -11,6 +11,7 @@ from dbpower_agent.database_config import parse_database_config
 from dbpower_agent.sources.base import SourceError
 from dbpower_agent.sources.mysql_session import MySQLSession
 from dbpower_agent.sources.slow_log import SlowLogSource
+from dbpower_agent.sources.slow_log_rotation import Rotation
 from dbpower_agent.state import AgentState, Lease
 from dbpower_agent.uploader import Uploader
 from tests.agent.agents import eventually, make_tools, read_config, write_config
@@ -290,7 +291,21 @@ def test_a_missing_grant_is_a_finding_with_its_remedy(mariadb: MariaDB, backend:
     with pytest.raises(SourceError) as caught:
         bench.source.probe()
     assert caught.value.code == "missing_privilege"
-    assert "GRANT SELECT ON mysql.slow_log" in (caught.value.remedy or "")
+    assert caught.value.remedy == f"GRANT SELECT ON mysql.slow_log TO '{site.user}'@'127.0.0.1'"
+    mariadb.execute(caught.value.remedy)
+    assert bench.source.probe().readable
+
+
+def test_grants_that_a_rotation_lacks_are_those_of_the_agents_own_account(mariadb: MariaDB) -> None:
+    site = mysql_site(mariadb)
+    rotation = Rotation(MySQLSession(parse_database_config(site.db_config)[0]), rows=1_000_000)
+    with pytest.raises(SourceError) as caught:
+        rotation.run(0)
+    assert caught.value.code == "rotation_denied"
+    for grant in (caught.value.remedy or "").split("; "):
+        assert grant.endswith(f" TO '{site.user}'@'127.0.0.1'")
+        mariadb.execute(grant)
+    assert not rotation.run(0)
 
 
 def test_a_log_that_goes_to_a_file_is_reported_with_its_remedy(

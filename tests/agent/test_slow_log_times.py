@@ -6,6 +6,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from collectors.domain import limits
 from dbpower_agent.sources.slow_log_rows import (
     clean_text,
     event_end,
@@ -119,3 +120,10 @@ def test_cleaned_text_can_be_stored_anywhere(text: str) -> None:
     cleaned = clean_text(text + "\x00\ud800")
     cleaned.encode()
     assert "\x00" not in cleaned
+
+
+def test_names_are_as_long_as_the_backend_takes_them_at_most() -> None:
+    """One that were longer would have a whole upload refused. A user's name with a line feed in it is no pattern's."""
+    row = (None, b"a\n" * 300 + b" @ h [::1]", None, None, None, None, b"d" * 300, None, None, b"SELECT 1")
+    execution = parse_row(row)
+    assert (len(execution.user), len(execution.database)) == (limits.MAX_NAME_CHARACTERS,) * 2

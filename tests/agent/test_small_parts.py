@@ -3,22 +3,28 @@
 import json
 import logging
 import os
+import signal
 import socket
 import subprocess
 import sys
+import time
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from collectors.domain import limits
+from dbpower_agent.agent import Agent
 from dbpower_agent.clock import Instant
 from dbpower_agent.healthcheck import check_health, mark_alive, remove_mark
 from dbpower_agent.heartbeat import number, parse_lease
 from dbpower_agent.logs import JsonFormatter, SafeFormatter, TextFormatter
 from dbpower_agent.sources.drain import Drain
 from dbpower_agent.sources.pg_columns import Columns, count, nanoseconds
+from dbpower_agent.state import AgentState
 from dbpower_agent.systemd import ServiceManager
 
 
@@ -152,3 +158,34 @@ def test_numbers_from_the_backend_are_clamped() -> None:
     assert number(-1, 1, 600) == 1
     damaged: list[Any] = [None, True, "5", float("nan"), []]
     assert [number(bad, 1, 2) for bad in damaged] == [None] * 5
+
+
+def test_ages_stay_within_what_the_backend_takes(monkeypatch: pytest.MonkeyPatch) -> None:
+    """An agent that stands by, or is stopped, lives for years after its last collection, and each heartbeat tells its age."""
+    state = AgentState(collection_interval_minutes=5, config_version=1)
+    state.collected(1)
+    state.set_spool(files=0, size=0, dropped=0)
+    later = time.monotonic() + 400 * 86_400
+    monkeypatch.setattr(time, "monotonic", lambda: later)
+    stats = state.heartbeat_body()["stats"]
+    assert stats["last_collection_age_seconds"] == limits.MAX_AGE_SECONDS
+    assert stats["spool"]["data_age_seconds"] == limits.MAX_AGE_SECONDS
+    assert stats["uptime_seconds"] == 400 * 86_400
+
+
+@pytest.mark.parametrize("code", [0, 1])
+def test_a_read_that_cannot_be_interrupted_changes_no_exit_code(
+    code: int, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """1 tells that a thread died. The rest of the process is ended without asking the thread that reads."""
+    at_work = SimpleNamespace(start=int, stop=int, join=lambda _: None, is_alive=lambda: True)
+    agent = Agent.__new__(Agent)
+    agent.__dict__ |= {"_manager": ServiceManager({}), "_lock": (tmp_path / "lock").open("wb")}
+    agent.__dict__ |= {"_config": SimpleNamespace(state_dir=tmp_path, collector_id=7), "_watch": lambda: code}
+    agent.__dict__ |= dict.fromkeys(("_heartbeat", "_collection", "_reports"), at_work)
+    ended: list[int] = []
+    monkeypatch.setattr(os, "_exit", ended.append)
+    monkeypatch.setattr(logging, "shutdown", lambda: None)
+    monkeypatch.setattr(signal, "pthread_sigmask", lambda *_: None)
+    agent.run()
+    assert ended == [code]

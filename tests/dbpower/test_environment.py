@@ -36,6 +36,18 @@ def test_a_truth(monkeypatch: pytest.MonkeyPatch, raw: str, value: bool) -> None
     assert environment.boolean("X", default=True) is value
 
 
+@pytest.mark.parametrize(("raw", "value"), [("", "INFO"), (" debug ", "DEBUG"), ("ERROR", "ERROR")])
+def test_one_of_a_few_words(monkeypatch: pytest.MonkeyPatch, raw: str, value: str) -> None:
+    monkeypatch.setenv("X", raw)
+    assert environment.choice("X", "INFO", ("DEBUG", "INFO", "ERROR")) == value
+
+
+def test_a_word_that_is_none_of_them(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("X", "loud")
+    with pytest.raises(ImproperlyConfigured, match=r"^X='loud' is none of text, json\.$"):
+        environment.choice("X", "text", ("text", "json"))
+
+
 def test_a_secret_comes_from_a_file_or_from_the_variable_but_not_from_both(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

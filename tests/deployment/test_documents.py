@@ -10,16 +10,28 @@ from dbpower_agent.config_fields import FIELDS
 from tests.deployment import AGENT, REPOSITORY
 
 PAGES = sorted([*REPOSITORY.glob("*.md"), *(REPOSITORY / "docs").glob("*.md"), *AGENT.glob("*.md")])
-READERS = r"environment\.(?:text|integer|boolean|words|database|broker)\(\s*\"(\w+)\""
+READERS = r"environment\.(?:text|integer|boolean|choice|words|database|broker)\(\s*\"(\w+)\""
 
 
-def test_every_setting_of_the_control_plane_is_described() -> None:
+def settings() -> set[str]:
+    """Return the names of the control plane's variables."""
     code = "\n".join(path.read_text() for path in (REPOSITORY / "dbpower").glob("*.py"))
     names = set(re.findall(READERS, code))
     assert len(names) > 10
+    return names
+
+
+def test_every_setting_of_the_control_plane_is_described() -> None:
+    names = settings()
     described = set(re.findall(r"^\| `(\w+)`", (REPOSITORY / "docs/operations.md").read_text(), re.MULTILINE))
     assert names - described == set()
     assert {name for name in described if name.startswith("DBPOWER_")} - names == set()
+
+
+def test_every_setting_reaches_the_containers() -> None:
+    compose = (REPOSITORY / "docker-compose.yml").read_text()
+    # The folder is the image's own.
+    assert {name for name in settings() - {"DBPOWER_DATA_DIR"} if name not in compose} == set()
 
 
 def test_every_setting_of_the_agent_is_described() -> None:

@@ -111,7 +111,8 @@ def test_a_taken_port_is_said_and_nothing_is_left_running(control_plane: Control
         ("DBPOWER_SECRET_KEY", "short", "DBPOWER_SECRET_KEY is shorter"),
         ("DBPOWER_ENCRYPTION_KEYS", "x", "Key 1 of DBPOWER_ENCRYPTION_KEYS is not a Fernet key"),
         ("DBPOWER_SECRET_KEY_FILE", "/nowhere", "DBPOWER_SECRET_KEY_FILE=/nowhere cannot be read"),
-        ("DBPOWER_LOG_FORMAT", "xml", "is neither text nor json"),
+        ("DBPOWER_LOG_FORMAT", "xml", "is none of text, json"),
+        ("DBPOWER_LOG_LEVEL", "loud", "is none of DEBUG, INFO"),
         ("DBPOWER_HTTPS", "maybe", "DBPOWER_HTTPS='maybe' is neither true nor false"),
     ],
 )

@@ -8,7 +8,8 @@ from django.utils import timezone
 
 from collectors.domain import limits
 from collectors.domain.commands import CommandType
-from collectors.models import AuditEntry, Command, Fingerprint, Lease, Plan, Statement
+from collectors.domain.sources import Engine
+from collectors.models import AuditEntry, Command, Fingerprint, Heartbeat, Lease, Plan, Statement
 from collectors.services import collectors, commands, databases, people, plan_requests, plans, storage
 from collectors.services.errors import Conflict, Refused
 from tests.cast import SOMEBODY, Cast
@@ -57,6 +58,34 @@ def test_who_asks_while_it_is_asked_gets_the_same_command(cast: Cast) -> None:
     assert AuditEntry.objects.filter(action="command.explain").count() == 2
     report(cast, first, {"code": "timeout"}, success=False)
     assert ask(statement) != first
+
+
+def test_a_command_whose_time_is_over_is_asked_for_anew_and_counts_for_nothing(cast: Cast) -> None:
+    """It is open until the next sweep, and no agent will ever be given it."""
+    statement = known_statement(cast)
+    first = ask(statement)
+    for number in range(1, limits.PLANS_ASKED):
+        ask(known_statement(cast, f"10:5:{number}:t"))
+    Command.objects.update(expires_at=timezone.now() - timedelta(seconds=1))
+    assert ask(statement) != first
+
+
+def test_whoever_took_over_is_asked_though_the_one_before_still_is(cast: Cast) -> None:
+    statement = known_statement(cast)
+    first = ask(statement)
+    other = collectors.register_collector(
+        team=cast.warehouse,
+        name="standby",
+        engine=Engine.POSTGRES,
+        config={},
+        database=statement.database,
+        actor=SOMEBODY,
+    ).collector
+    Heartbeat.objects.filter(pk=other.pk).update(status="ONLINE", last_heartbeat=timezone.now())
+    Lease.objects.update(holder=other)
+    again = ask(statement)
+    assert (first.collector_id, again.collector_id) == (cast.warehouse_collector.pk, other.pk)
+    assert ask(statement) == again
 
 
 def test_an_agent_is_not_asked_for_many_at_once(cast: Cast) -> None:

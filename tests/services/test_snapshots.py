@@ -9,6 +9,7 @@ from typing import Any
 
 import pytest
 from django.db import connection
+from django.test.utils import CaptureQueriesContext
 from django.utils import timezone
 
 from collectors.models import Bucket, Fingerprint, Gap, SnapshotBaseline, SnapshotPart, Statement
@@ -101,6 +102,18 @@ def test_parts_are_applied_together_once(cast: Cast, order: str) -> None:
     assert [result.accepted for result in results if result.accepted] == [3]
     assert counted(cast) == {"a": 10, "b": 20, "c": 30}
     assert not SnapshotPart.objects.exists()
+
+
+def test_parts_are_read_back_once_all_are_there(cast: Cast) -> None:
+    """Each is up to a megabyte: reading all of them with every one that comes would be thousands for a hundred."""
+    parts = [snapshot(2, statement(str(number), 1), rows=3, part=number, parts=3) for number in (1, 2, 3)]
+    upload(cast, snapshot(1))
+    read = []
+    for part in parts:
+        with CaptureQueriesContext(connection) as asked:
+            upload(cast, part)
+        read.append(sum('ORDER BY "snapshot_parts"."part"' in query["sql"] for query in asked))
+    assert read == [0, 0, 1]
 
 
 def test_an_incomplete_snapshot_changes_nothing(cast: Cast) -> None:

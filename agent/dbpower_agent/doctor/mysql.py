@@ -7,9 +7,8 @@ from typing import TYPE_CHECKING
 from dbpower_agent.doctor.digests import examine_digests
 from dbpower_agent.doctor.findings import Finding, bad, good
 from dbpower_agent.sources.base import SourceError, statement
-from dbpower_agent.sources.digest_table import grant_of
 from dbpower_agent.sources.mysql_connection import MySQLConnection
-from dbpower_agent.sources.mysql_facts import ServerFacts, read_facts
+from dbpower_agent.sources.mysql_facts import ServerFacts, grant_of, read_facts
 
 if TYPE_CHECKING:
     from dbpower_agent.database_config import DatabaseConfig
@@ -100,10 +99,10 @@ def _size(connection: MySQLConnection) -> list[Finding]:
     text = connection.value(statement("slow_log_size"))
     rows = int(text or 0)
     if rows > SLOW_ROWS:
-        detail = f"mysql.slow_log holds about {rows} rows; every read scans them all"
+        detail = f"mysql.slow_log holds more than {SLOW_ROWS} rows; every read scans them all"
         remedy = (
             "CREATE TABLE mysql.slow_log_next LIKE mysql.slow_log; RENAME TABLE mysql.slow_log TO mysql.slow_log_prev, "
             "mysql.slow_log_next TO mysql.slow_log"
         )
         return [bad("slow log size", detail, remedy)]
-    return [good("slow log size", f"about {rows} rows")]
+    return [good("slow log size", f"{rows} rows")]

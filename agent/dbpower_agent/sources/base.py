@@ -140,7 +140,7 @@ class Source(ABC):
 
     @property
     def pause_seconds(self) -> float:
-        """The least time between two collections that keeps the load on the server small."""
+        """The least time between the beginnings of two reads of it that keeps the load on the server small."""
         return 0.0
 
 

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Final
 from dbpower_agent.sources.base import SourceError, statement
 from dbpower_agent.sources.digest_columns import DigestColumns, text_of
 from dbpower_agent.sources.mysql_connection import ReadLimitError
-from dbpower_agent.sources.mysql_facts import read_pairs, server_identity
+from dbpower_agent.sources.mysql_facts import grant_of, read_pairs, server_identity
 from dbpower_agent.sources.snapshots import Generation
 
 if TYPE_CHECKING:
@@ -118,9 +118,3 @@ class DigestTable:
         if error.code != "missing_privilege":
             return error
         return SourceError(error.code, error.detail, grant_of(self.connection, "SELECT ON performance_schema.*"))
-
-
-def grant_of(connection: MySQLConnection, privilege: str) -> str:
-    """The GRANT that gives `privilege` to the account that is signed in."""
-    user, _, host = (connection.value(statement("mysql_account")) or "").rpartition("@")
-    return f"GRANT {privilege} TO '{user}'@'{host}'"

@@ -40,8 +40,11 @@ PROGRAM: Final = "dbpower-agent"
 Row = tuple[bytes | None, ...]
 
 
-class ReadLimitError(Exception):
+class ReadLimitError(SourceError):
     """A statement ran into its time limit."""
+
+    def __init__(self, detail: str) -> None:
+        super().__init__("too_slow", detail)
 
 
 def load_driver() -> tuple[Any, Any]:
@@ -99,7 +102,7 @@ class MySQLConnection:
         return self._closed
 
     def rows(self, sql: str) -> list[Row]:
-        """Run a statement with a small result."""
+        """Run a statement with a small result. Raise SourceError, after STATEMENT_TIMEOUT a ReadLimitError."""
         try:
             cursor = self._raw.cursor()
             try:
@@ -216,7 +219,7 @@ class MySQLConnection:
         else:
             self.rows(f"SET {UNSET} = NULL, SESSION max_execution_time = {int(seconds * 1000)}")
 
-    def _translate(self, error: Exception) -> Exception:
+    def _translate(self, error: Exception) -> SourceError:
         """A statement failed. Anything but a plain refusal makes the connection unusable."""
         code = error_number(error)
         if code in NO_PRIVILEGE | NO_TABLE:

@@ -65,3 +65,9 @@ def server_identity(variables: dict[str, str]) -> str:
         return known
     place = "\n".join(variables.get(name, "") for name in ("hostname", "port", "datadir"))
     return hashlib.sha256(place.encode()).hexdigest()
+
+
+def grant_of(connection: MySQLConnection, privilege: str) -> str:
+    """The GRANT that gives `privilege` to the account that is signed in."""
+    user, _, host = (connection.value(statement("mysql_account")) or "").rpartition("@")
+    return f"GRANT {privilege} TO '{user}'@'{host}'"

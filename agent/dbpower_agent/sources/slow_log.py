@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any, ClassVar, Final
 
 from dbpower_agent.client import BackendUnreachableError
 from dbpower_agent.sources.base import Audit, Collection, Source, SourceError, SourceTools
-from dbpower_agent.sources.mysql_facts import ServerFacts, read_facts, read_slow_queries
+from dbpower_agent.sources.mysql_facts import ServerFacts, grant_of, read_facts, read_slow_queries
 from dbpower_agent.sources.slow_log_audit import parts_of, totals_of
 from dbpower_agent.sources.slow_log_position import CURRENT, Cursor, PositionReader, Reading, Segment
 from dbpower_agent.sources.slow_log_tables import ServerLogTables
@@ -56,7 +56,7 @@ class SlowLogSource(Source):
         try:
             self._tables.first_row(CURRENT)
         except SourceError as error:
-            raise explained(error, self._session.config.user) from error
+            raise self._explained(error) from error
         return status_of(read_facts(connection))
 
     def close(self) -> None:
@@ -80,7 +80,7 @@ class SlowLogSource(Source):
         try:
             reading = reader.read(cursor, lambda generation: self._cursor_of(epoch, generation))
         except SourceError as error:
-            raise explained(error, self._session.config.user) from error
+            raise self._explained(error) from error
         try:
             return self._store(reading, poll, epoch, lost_rows)
         finally:
@@ -203,6 +203,12 @@ class SlowLogSource(Source):
                 self._tail = writer.end
         return writer.uploads
 
+    def _explained(self, error: SourceError) -> SourceError:
+        """Add the grant that is missing."""
+        if error.code != "missing_privilege":
+            return error
+        return SourceError(error.code, error.detail, grant_of(self._session.connect(), "SELECT ON mysql.slow_log"))
+
     def _reader_for(self, facts: ServerFacts) -> PositionReader:
         """A reader belongs to one server: behind the same address may stand another one after a failover."""
         if self._reader is None or self._identity != facts.identity:
@@ -231,10 +237,3 @@ def status_of(facts: ServerFacts) -> SourceStatus:
             name, readable=True, code="slow_query_log", detail=detail, remedy="SET GLOBAL slow_query_log = ON"
         )
     return SourceStatus(name, readable=True)
-
-
-def explained(error: SourceError, user: str | None) -> SourceError:
-    """Add the grant that is missing."""
-    if error.code == "missing_privilege":
-        return SourceError(error.code, error.detail, f"GRANT SELECT ON mysql.slow_log TO '{user or 'dbpower'}'@'%'")
-    return error

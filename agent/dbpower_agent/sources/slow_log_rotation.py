@@ -10,6 +10,7 @@ import logging
 from typing import TYPE_CHECKING, Final
 
 from dbpower_agent.sources.base import SourceError
+from dbpower_agent.sources.mysql_facts import grant_of
 
 if TYPE_CHECKING:
     from dbpower_agent.sources.mysql_connection import MySQLConnection
@@ -52,7 +53,7 @@ class Rotation:
                 return False
             self._swap(connection)
         except SourceError as error:
-            raise self._explained(error) from error
+            raise _explained(error, connection) from error
         finally:
             if not connection.closed:
                 connection.rows(f"SELECT RELEASE_LOCK('{LOCK}')")
@@ -73,9 +74,9 @@ class Rotation:
         connection.rows(f"RENAME TABLE mysql.slow_log TO mysql.{FORMER}, mysql.{NEXT} TO mysql.slow_log")
         self._former = True
 
-    def _explained(self, error: SourceError) -> SourceError:
-        if error.code != "missing_privilege":
-            return error
-        user = self._session.config.user or "dbpower"
-        grants = [f"GRANT {PRIVILEGES} ON mysql.{table} TO '{user}'@'%'" for table in ("slow_log", FORMER, NEXT)]
-        return SourceError("rotation_denied", f"the slow log cannot be rotated: {error.detail}", "; ".join(grants))
+
+def _explained(error: SourceError, connection: MySQLConnection) -> SourceError:
+    if error.code != "missing_privilege":
+        return error
+    grants = [grant_of(connection, f"{PRIVILEGES} ON mysql.{table}") for table in ("slow_log", FORMER, NEXT)]
+    return SourceError("rotation_denied", f"the slow log cannot be rotated: {error.detail}", "; ".join(grants))

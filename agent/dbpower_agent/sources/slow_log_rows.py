@@ -15,7 +15,8 @@ TEXT_LIMIT: Final = 262_144
 IDENTIFYING: Final = 10
 USER_HOST: Final = re.compile(r"(?P<user>.*?)(?:\[(?P<priv>.*?)\])? @ (?P<host>.*?) ?\[(?P<address>[^\[\]]*)\]\s*")
 MAX_INT: Final = 2**63 - 1
-MAX_NAME: Final = 255
+# The backend takes no longer one, and would refuse the upload that holds it.
+MAX_NAME: Final = 200
 
 RawRow = tuple[bytes | None, ...]
 

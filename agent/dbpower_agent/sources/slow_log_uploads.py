@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Final
 
-from dbpower_agent.clock import Instant
+from dbpower_agent.clock import LONGEST_AGE_SECONDS, Instant
 from dbpower_agent.fingerprint import fingerprint, fingerprint_id
 from dbpower_agent.payload import MAX_MEMBERS, Part, encode_member
 from dbpower_agent.sources.slow_log_position import Cursor
@@ -20,8 +20,6 @@ if TYPE_CHECKING:
 SOURCE: Final = "slow_log"
 CAREFUL_ROWS: Final = 50
 FINGERPRINT_LIMIT: Final = 65_536
-# What the backend takes; older rows of a log that is read for the first time are past every retention anyway.
-LONGEST_AGE_SECONDS: Final = 366 * 86_400.0
 
 
 @dataclass(frozen=True)
