@@ -26,7 +26,7 @@ def request_command(
 ) -> Command:
     """Ask a collector's agent to do something. `start` and `stop` also set what is wanted from then on."""
     # Two requests at once take their numbers one after the other, so that the higher number also says what is wanted.
-    locked = Collector.objects.select_for_update().get(pk=collector.pk)
+    locked = _locked(collector.pk, command)
     row = Command.objects.create(
         organization_id=collector.organization_id,
         collector=collector,
@@ -69,11 +69,11 @@ def cancel_command(*, command: Command, actor: Actor) -> Command:
     before: dict[str, Any] = {}
     after: dict[str, Any] = {"state": command.state}
     if command.command in commands.SETS_COLLECTION:
-        wanted = Collector.objects.filter(pk=command.collector_id).values_list("auto_collect", flat=True)
-        was_wanted = wanted.get()
-        _restore_wanted_state(command)
-        if wanted.get() != was_wanted:
-            before["auto_collect"], after["auto_collect"] = was_wanted, not was_wanted
+        # Whoever asks for the opposite at this moment has done so already, or comes after this.
+        locked = _locked(command.collector_id, command.command)
+        wanted = _restore_wanted_state(command, locked)
+        if wanted != locked.auto_collect:
+            before["auto_collect"], after["auto_collect"] = locked.auto_collect, wanted
     audit.record(
         actor=actor,
         action="command.cancel",
@@ -160,16 +160,27 @@ def _apply_outcome(command: Command) -> None:
         _flip(command.collector_id, Status.STOPPED, Cause.STOP_DONE)
 
 
-def _restore_wanted_state(command: Command) -> None:
-    """Set what the newest `start` or `stop` that was not cancelled asked for; a collector is registered to collect."""
-    asked = Command.objects.filter(collector_id=command.collector_id, command__in=commands.SETS_COLLECTION)
+def _locked(collector_id: int, command: str) -> Collector:
+    """Return the collector, locked; where its status may flip, its heartbeat's row first, as those who report do.
+
+    The other way round, a flip that refers to the collector would wait for this, and this for the flip.
+    """
+    if command in commands.SETS_COLLECTION:
+        Heartbeat.objects.select_for_update().filter(pk=collector_id).first()
+    return Collector.objects.select_for_update().get(pk=collector_id)
+
+
+def _restore_wanted_state(command: Command, locked: Collector) -> bool:
+    """Set what the newest `start` or `stop` that was not cancelled asked for, and return it; one is registered to collect."""
+    asked = Command.objects.filter(collector=locked, command__in=commands.SETS_COLLECTION)
     if asked.filter(pk__gt=command.pk).exclude(state=CommandState.CANCELLED).exists():
-        return
+        return locked.auto_collect
     last = asked.exclude(state=CommandState.CANCELLED).order_by("-pk").first()
     wanted = last is None or last.command == CommandType.START
-    Collector.objects.filter(pk=command.collector_id).update(auto_collect=wanted)
+    Collector.objects.filter(pk=locked.pk).update(auto_collect=wanted)
     if command.command == CommandType.START and not wanted:
-        _flip(command.collector_id, Status.STOPPED, Cause.STOP_DONE)
+        _flip(locked.pk, Status.STOPPED, Cause.STOP_DONE)
+    return wanted
 
 
 def _flip(collector_id: int, new: Status, cause: Cause, **values: Any) -> None:

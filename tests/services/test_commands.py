@@ -7,12 +7,14 @@ from functools import partial
 from typing import Any
 
 import pytest
+from django.db import connection, transaction
 from django.db.models.functions import Now
 
 from collectors.domain.commands import CommandState, CommandType
+from collectors.domain.heartbeats import Report
 from collectors.domain.liveness import Status
 from collectors.models import AuditEntry, Collector, Command, Heartbeat, StatusChange
-from collectors.services import commands
+from collectors.services import commands, heartbeats
 from collectors.services.collectors import change_collector
 from collectors.services.errors import Conflict
 from tests.cast import SOMEBODY, Cast
@@ -234,3 +236,56 @@ def test_of_start_and_stop_at_once_the_higher_number_is_what_is_wanted(cast: Cas
         results = at_once(*[partial(ask, cast, kind) for kind in (START, STOP, START, STOP)])
         assert not [result for result in results if isinstance(result, Exception)]
         assert wanted(cast) == (Command.objects.latest("pk").command == START)
+
+
+@pytest.mark.skipif(connection.vendor != "postgresql", reason="SQLite has one writer at a time")
+@pytest.mark.django_db(transaction=True)
+@pytest.mark.parametrize("act", ["start", "cancel"])
+def test_nobody_and_a_heartbeat_wait_for_each_other_in_a_circle(
+    cast: Cast, monkeypatch: pytest.MonkeyPatch, act: str
+) -> None:
+    if act == "cancel":
+        ask(cast, STOP)
+        start = ask(cast, START)
+    key = cast.collector.api_key_hash
+    heartbeats.record(collector_id=cast.collector.pk, key_digest=key, report=Report())
+    flip, is_heard, at_flip = commands._flip, threading.Event(), threading.Event()
+
+    def flipping(*args: Any, **values: Any) -> None:
+        at_flip.set()
+        flip(*args, **values)
+
+    def beat() -> None:
+        with transaction.atomic():
+            heartbeats.record(
+                collector_id=cast.collector.pk, key_digest=key, report=Report(instance="a" * 32, error="x")
+            )
+            is_heard.set()
+            at_flip.wait(0.5)
+
+    def ask_or_cancel() -> Command:
+        is_heard.wait(5)
+        if act == "cancel":
+            return commands.cancel_command(command=start, actor=SOMEBODY)
+        return ask(cast, START)
+
+    monkeypatch.setattr(commands, "_flip", flipping)
+    assert not [result for result in at_once(beat, ask_or_cancel) if isinstance(result, Exception)]
+
+
+@pytest.mark.django_db(transaction=True)
+def test_a_stop_that_is_asked_for_while_a_start_is_cancelled_is_what_is_wanted(cast: Cast) -> None:
+    start, asked = ask(cast, START), threading.Event()
+
+    def stop() -> None:
+        with transaction.atomic():
+            ask(cast, STOP)
+            asked.set()
+            threading.Event().wait(0.3)
+
+    def cancel() -> None:
+        asked.wait(5)
+        commands.cancel_command(command=start, actor=SOMEBODY)
+
+    assert not [result for result in at_once(stop, cancel) if isinstance(result, Exception)]
+    assert wanted(cast) is False
