@@ -43,12 +43,11 @@ def verify(*, expected: Mapping[tuple[int, int], str] | None = None) -> Iterator
     could make a whole chain anew, but not with the same seals.
     """
     expected = dict(expected or {})
-    chains = {chain.pk: chain for chain in AuditChain.objects.all()}
+    chains = AuditChain.objects.values_list("pk", flat=True)
     written = AuditEntry.objects.order_by().values_list("organization_id", flat=True).distinct()
     named = {*chains, *(organization_id or NO_ORGANIZATION for organization_id in written), *(pk for pk, _ in expected)}
     for pk in sorted(named):
-        # Where nothing was sealed yet there is no chain: then nothing sealed may be found, and the rest is its tail.
-        yield _verified(chains.get(pk) or AuditChain(organization_id=pk, seal=START), expected)
+        yield _verified(pk, expected)
 
 
 def _seal_chain(chain_id: int) -> int:
@@ -72,10 +71,31 @@ def _seal_chunk(chain_id: int) -> int:
     return len(entries)
 
 
-def _verified(chain: AuditChain, expected: Mapping[tuple[int, int], str]) -> Report:
-    report = Report(chain)
+def _verified(chain_id: int, expected: Mapping[tuple[int, int], str]) -> Report:
+    report, found = Report(_chain(chain_id)), -1
     previous = START
-    rows = _entries(chain.pk).exclude(position=None).order_by("position", "pk")
+    # Sealing goes on meanwhile: what was sealed since the chain's end was read is gone through too, and then the end fits.
+    while found != report.sealed:
+        found, report.chain = report.sealed, _chain(chain_id)
+        previous = _go_on(report, previous, expected)
+    if (report.sealed, previous) != (report.chain.position, report.chain.seal):
+        report.broken.append(
+            f"the end is missing: {report.chain.position} entries were sealed, the last one found is {report.sealed}"
+        )
+    for organization_id, position in expected:
+        if organization_id == chain_id and position > report.sealed:
+            report.broken.append(f"position {position}, which was noted, is missing")
+    waiting = _entries(chain_id).filter(position=None).order_by("pk")
+    report.unsealed = waiting.count()
+    oldest = waiting.first()
+    report.oldest_unsealed_at = oldest.created_at if oldest else None
+    return report
+
+
+def _go_on(report: Report, previous: str, expected: Mapping[tuple[int, int], str]) -> str:
+    """Go through the entries behind those that were seen, the last of which has the seal `previous`; return the last one's."""
+    sealed = _entries(report.chain.pk).exclude(position=None).order_by("position", "pk")
+    rows = sealed.filter(position__gt=report.sealed) if report.sealed else sealed
     for entry in rows.iterator(chunk_size=_CHUNK):
         report.sealed += 1
         if entry.position != report.sealed:
@@ -85,21 +105,15 @@ def _verified(chain: AuditChain, expected: Mapping[tuple[int, int], str]) -> Rep
             report.sealed = entry.position or 0
         elif entry.seal != seal_of(previous, entry.position, entry.content()):
             report.broken.append(f"entry {entry.pk} at position {entry.position} was changed")
-        if expected.get((chain.pk, entry.position or 0), entry.seal) != entry.seal:
+        if expected.get((report.chain.pk, entry.position or 0), entry.seal) != entry.seal:
             report.broken.append(f"position {entry.position} has another seal than the one that was noted")
         previous = entry.seal
-    if (report.sealed, previous) != (chain.position, chain.seal):
-        report.broken.append(
-            f"the end is missing: {chain.position} entries were sealed, the last one found is {report.sealed}"
-        )
-    for organization_id, position in expected:
-        if organization_id == chain.pk and position > report.sealed:
-            report.broken.append(f"position {position}, which was noted, is missing")
-    waiting = _entries(chain.pk).filter(position=None).order_by("pk")
-    report.unsealed = waiting.count()
-    oldest = waiting.first()
-    report.oldest_unsealed_at = oldest.created_at if oldest else None
-    return report
+    return previous
+
+
+def _chain(chain_id: int) -> AuditChain:
+    # Where nothing was sealed yet there is no chain: then nothing sealed may be found, and the rest is its tail.
+    return AuditChain.objects.filter(pk=chain_id).first() or AuditChain(organization_id=chain_id, seal=START)
 
 
 def _entries(chain_id: int) -> QuerySet[AuditEntry]:

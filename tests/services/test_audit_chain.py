@@ -2,10 +2,12 @@
 
 from collections.abc import Callable
 from functools import partial
+from typing import Any
 
 import pytest
 from django.db import connection, transaction
 
+from collectors.domain import audit_chain as domain
 from collectors.domain.audit_chain import START
 from collectors.models import AuditChain, AuditEntry, Organization
 from collectors.services import audit, audit_chain, people
@@ -92,6 +94,9 @@ TAMPERINGS: dict[str, Callable[[Cast], object]] = {
     ).update(organization=cast.sample),
     "moved": lambda cast: AuditEntry.objects.filter(organization=cast.example, position=3).update(position=30),
     "doubled": lambda cast: AuditEntry.objects.filter(organization=cast.example, position=3).update(position=4),
+    "added before the beginning": lambda cast: AuditEntry.objects.create(
+        organization=cast.example, actor="nobody", action="test.write", object_type="team", position=0, seal=START
+    ),
     "unsealed": lambda cast: AuditEntry.objects.filter(organization=cast.example, position=3).update(position=None),
     "the chain removed": lambda cast: AuditChain.objects.filter(pk=cast.example.pk).delete(),
     "the chain set back": lambda cast: AuditChain.objects.filter(pk=cast.example.pk).update(position=0, seal=START),
@@ -122,6 +127,29 @@ def test_a_chain_made_anew_is_noticed_by_whoever_noted_its_end(cast: Cast) -> No
     AuditEntry.objects.filter(organization=cast.example).delete()
     AuditChain.objects.filter(pk=cast.example.pk).delete()
     assert [text for report in audit_chain.verify(expected=noted) for text in report.broken]
+
+
+def test_what_is_sealed_while_the_chains_are_gone_through_breaks_none(
+    cast: Cast, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    write(cast.example, 3)
+    write(cast.sample)
+    audit_chain.seal()
+    seen: list[int] = []
+
+    def seal_of(previous: str, position: int, content: dict[str, Any]) -> str:
+        seen.append(content["id"])
+        if len(seen) == 2:
+            write(cast.example)
+            write(cast.sample)
+            audit_chain.seal()
+        return domain.seal_of(previous, position, content)
+
+    with monkeypatch.context() as patched:
+        patched.setattr(audit_chain, "seal_of", seal_of)
+        found = reports()
+    assert [report.broken for report in found.values() if report.broken] == []
+    assert found[cast.sample.pk].sealed == AuditEntry.objects.filter(organization=cast.sample).count()
 
 
 def test_the_entries_of_an_organization_that_is_removed_stay_and_stay_whole(cast: Cast) -> None:
