@@ -1,7 +1,11 @@
 """`manage.py createsuperuser`."""
 
+import getpass
+from io import StringIO
+
 import pytest
-from django.core.management import CommandError
+from django.core.management import CommandError, call_command
+from django.db import connection
 
 from collectors.models import AuditEntry, User
 from collectors.services import audit
@@ -37,3 +41,14 @@ def test_whoever_is_there_already_is_refused_and_nothing_is_written() -> None:
     with pytest.raises(CommandError):
         call("createsuperuser", "--noinput", "--email=root@example.org")
     assert not AuditEntry.objects.exists()
+
+
+@pytest.mark.django_db(transaction=True)
+def test_nothing_is_locked_while_somebody_types(monkeypatch: pytest.MonkeyPatch) -> None:
+    def typed(prompt: str = "") -> str:
+        assert not connection.in_atomic_block
+        return PASSWORD
+
+    monkeypatch.setattr(getpass, "getpass", typed)
+    call_command("createsuperuser", "--email=root@example.org", stdin=object(), stdout=StringIO())
+    assert AuditEntry.objects.get(action="user.create").object_id == User.objects.get().pk

@@ -3,7 +3,7 @@
 from typing import Any
 
 from django.contrib.auth.management.commands import createsuperuser
-from django.db import transaction
+from django.db.models.signals import post_save
 
 from collectors.domain.actors import Actor
 from collectors.models import User
@@ -14,16 +14,22 @@ class Command(createsuperuser.Command):
     """Make a SUPER_ADMIN, which nobody who looks into the audit should have to guess."""
 
     def handle(self, *args: Any, **options: Any) -> Any:
-        """Make the user as Django does, and write down who was made, in one transaction."""
-        with transaction.atomic():
-            newest = User.objects.order_by("-pk").values_list("pk", flat=True).first() or 0
-            said = super().handle(*args, **options)
-            for user in User.objects.filter(pk__gt=newest, is_superuser=True):
-                audit.record(
-                    actor=Actor.system("manage.py createsuperuser"),
-                    action="user.create",
-                    row=user,
-                    organization_id=None,
-                    after={"email": user.email, "name": user.name, "is_superuser": True},
-                )
-        return said
+        """Make the user as Django does; who was made is written down in the transaction that makes the user.
+
+        It begins behind the last question: on SQLite nobody else could write while somebody types.
+        """
+        post_save.connect(_record, sender=User)
+        try:
+            return super().handle(*args, **options)
+        finally:
+            post_save.disconnect(_record, sender=User)
+
+
+def _record(instance: User, **_: Any) -> None:
+    audit.record(
+        actor=Actor.system("manage.py createsuperuser"),
+        action="user.create",
+        row=instance,
+        organization_id=None,
+        after={"email": instance.email, "name": instance.name, "is_superuser": True},
+    )
