@@ -9,7 +9,7 @@ from datetime import datetime, timedelta
 from typing import Any, Final
 
 from django.db.models import Count, F, FloatField, QuerySet, Sum, Value, Window
-from django.db.models.functions import Lag
+from django.db.models.functions import Greatest, Lag
 
 from collectors.domain import limits, time_ranges
 from collectors.domain.sources import Source
@@ -82,15 +82,20 @@ def holes(*, rows: QuerySet[Collection], since: datetime, until: datetime, now: 
     whole = rows.filter(source__in=CUMULATIVE, is_stale=False)
     before = whole.filter(started_at__lt=since).order_by("-started_at").values_list("started_at", flat=True).first()
     within = _within(whole, before or since, until)
-    previous = Window(Lag("started_at"), order_by=F("started_at").asc())
-    missing = within.annotate(previous=previous, gap=Epoch("started_at") - Epoch(previous)).filter(
-        gap__gt=F("interval_minutes") * Value(60 * _LATE, output_field=FloatField())
-    )
+    previous, wanted = (_before(name) for name in ("started_at", "interval_minutes"))
+    # One that is wanted sooner than the one before it was comes late by the new interval, and misses nothing.
+    interval = Greatest(F("interval_minutes"), wanted) * Value(60 * _LATE, output_field=FloatField())
+    missing = within.annotate(previous=previous, gap=Epoch("started_at") - Epoch(previous)).filter(gap__gt=interval)
     found = [Hole(*times) for times in missing.order_by("-started_at").values_list("previous", "started_at")[:most]]
     last = within.order_by("-started_at").first()
     if last is not None and min(until, now) - last.started_at > _LATE * timedelta(minutes=last.interval_minutes):
         found.insert(0, Hole(last.started_at, min(until, now)))
     return found[:most][::-1]
+
+
+def _before(name: str) -> Window:
+    """Return what the collection before has of that name."""
+    return Window(Lag(name), order_by=F("started_at").asc())
 
 
 def _within(rows: QuerySet[Collection], since: datetime, until: datetime) -> QuerySet[Collection]:

@@ -93,6 +93,10 @@ def test_what_is_missing_goes_by_the_interval_that_was_wanted_then(cast: Cast) -
     assert holes(since=0, until=90) == [(7, 21), (56, 90)]
     assert holes(since=-60, until=0) == [], "what was before the first one is not missing"
     assert holes(since=10, until=20) == [(7, 20)]
+    collector.collection_interval_minutes = 5
+    for minute in (71, 76):
+        collected(collector, minute)
+    assert holes(since=22, until=77) == [], "it was wanted every 15 minutes when it was awaited"
 
 
 def test_a_log_in_which_nothing_was_slow_and_what_was_counted_before_prove_nothing(cast: Cast) -> None:
