@@ -2,6 +2,7 @@
 
 import re
 from collections.abc import Iterable
+from enum import StrEnum
 from typing import Final
 
 from collectors.domain import limits
@@ -10,21 +11,30 @@ from collectors.domain import limits
 _LABEL: Final = re.compile(r"\w[\w.:/@+-]*")
 
 
+class Reason(StrEnum):
+    """What is wrong with a label, or with several."""
+
+    LONG = "long"
+    NO_WORD = "no_word"
+    MANY = "many"
+
+
 class BadLabel(ValueError):
-    """The text cannot be a label, or there are too many of them; the message says why."""
+    """The text cannot be a label, or there are too many of them; `services.labels` says so to people."""
+
+    def __init__(self, reason: Reason, text: str = "") -> None:
+        super().__init__(f"{reason}: {text}")
+        self.reason = reason
+        self.text = text
 
 
 def label(text: str) -> str:
     """Return the text as a label: in lower case, without spaces around it. Raises `BadLabel`."""
     found = text.strip().lower()
     if len(found) > limits.MAX_LABEL_CHARACTERS:
-        raise BadLabel(
-            f"A label has at most {limits.MAX_LABEL_CHARACTERS} characters: {found[: limits.MAX_LABEL_CHARACTERS]}"
-        )
+        raise BadLabel(Reason.LONG, found[: limits.MAX_LABEL_CHARACTERS])
     if not _LABEL.fullmatch(found):
-        raise BadLabel(
-            f"A label is one word of letters, digits and . : / @ + - _ that begins with a letter or digit: {found}"
-        )
+        raise BadLabel(Reason.NO_WORD, found)
     return found
 
 
@@ -37,7 +47,7 @@ def tags(texts: Iterable[str]) -> list[str]:
     """Return the texts as tags, each once, in order. Raises `BadLabel`."""
     found = sorted({label(text) for text in texts})
     if len(found) > limits.MAX_TAGS:
-        raise BadLabel(f"A collector has at most {limits.MAX_TAGS} tags.")
+        raise BadLabel(Reason.MANY)
     return found
 
 

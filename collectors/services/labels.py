@@ -2,7 +2,9 @@
 
 from collections.abc import Sequence
 
-from collectors.domain import labels
+from django.utils.translation import gettext as _
+
+from collectors.domain import labels, limits
 from collectors.models import Collector, CollectorTag
 from collectors.services.errors import Refused
 
@@ -15,7 +17,26 @@ def written(*, region: str | None = None, tags: Sequence[str] | None = None) -> 
         member = "tags"
         return place, None if tags is None else labels.tags(tags)
     except labels.BadLabel as error:
-        raise Refused(str(error), code="invalid", errors={member: [str(error)]}) from error
+        message = said(error)
+        raise Refused(message, code="invalid", errors={member: [message]}) from error
+
+
+def said(error: labels.BadLabel) -> str:
+    """Return what is wrong with a label, in words."""
+    match error.reason:
+        case labels.Reason.LONG:
+            known = {"most": limits.MAX_LABEL_CHARACTERS, "label": error.text}
+            return _("A label has at most %(most)d characters: %(label)s") % known
+        case labels.Reason.NO_WORD:
+            known = {"label": error.text}
+            return (
+                _(
+                    "A label is one word of letters, digits and . : / @ + - _ that begins with a letter or digit: %(label)s"
+                )
+                % known
+            )
+        case labels.Reason.MANY:
+            return _("A collector has at most %(most)d tags.") % {"most": limits.MAX_TAGS}
 
 
 def replace_tags(*, collector: Collector, tags: Sequence[str]) -> list[str]:

@@ -5,6 +5,7 @@ import pytest
 from collectors.domain import limits
 from collectors.domain.sources import Engine
 from collectors.models import AuditEntry, Collector, CollectorTag
+from collectors.services import labels as services
 from collectors.services.collectors import change_collector, delete_collector, register_collector
 from collectors.services.errors import Refused
 from tests.cast import SOMEBODY, Cast
@@ -62,6 +63,15 @@ def test_what_is_no_label_is_refused_with_the_member_at_fault(cast: Cast, member
         change_collector(collector=cast.collector, actor=SOMEBODY, **{member: value})  # type: ignore[arg-type]
     assert list(refusal.value.errors) == [member]
     assert tags_of(cast.collector) == []
+
+
+def test_why_a_label_is_refused_is_said_in_the_language_of_whoever_reads(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(services, "_", lambda text: f"in another language: {text}")
+    for region in ("two words", "x" * (limits.MAX_LABEL_CHARACTERS + 1)):
+        with pytest.raises(Refused, match="in another language: A label"):
+            services.written(region=region)
+    with pytest.raises(Refused, match="in another language: A collector has at most 20 tags"):
+        services.written(tags=[f"t{number}" for number in range(limits.MAX_TAGS + 1)])
 
 
 def test_a_collector_is_registered_with_labels_and_takes_them_along_when_it_goes(cast: Cast) -> None:
