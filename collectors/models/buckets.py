@@ -74,7 +74,7 @@ class Resolution(models.TextChoices):
 
 
 class Cost(Costs):
-    """Buckets and what they were rolled up to, in one view. An execution is in up to four of its rows: `services.periods` chooses."""
+    """Buckets and what they were rolled up to, in one view. An execution is in up to four of its rows: `domain.periods` chooses."""
 
     pk = models.CompositePrimaryKey("statement_id", "resolution", "started_at")
     resolution = models.CharField(max_length=6, choices=Resolution.choices)

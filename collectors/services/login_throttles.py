@@ -97,9 +97,12 @@ def _wait(rows: Mapping[str, Any]) -> timedelta | None:
 def _locked(keys: Mapping[str, str]) -> tuple[dict[str, Any], datetime]:
     """Return the counts by kind, made where there are none yet and locked until the transaction ends, and the database's time."""
     in_order = sorted(keys.values())  # So that two transactions never wait for each other.
-    missing: list[Any] = [LoginThrottle(key=key, ends_at=Now()) for key in in_order]
-    LoginThrottle.objects.bulk_create(missing, ignore_conflicts=True)
-    rows = _stored(keys, LoginThrottle.objects.select_for_update())
+    rows: dict[str, Any] = {}
+    # What was there and said nothing any more may be removed before it is locked: then it is made anew.
+    while len(rows) < len(keys):
+        missing: list[Any] = [LoginThrottle(key=key, ends_at=Now()) for key in in_order]
+        LoginThrottle.objects.bulk_create(missing, ignore_conflicts=True)
+        rows = _stored(keys, LoginThrottle.objects.select_for_update())
     return rows, rows["pair"].now
 
 

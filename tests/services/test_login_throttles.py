@@ -2,6 +2,7 @@
 
 from datetime import timedelta
 from functools import partial
+from typing import Any
 
 import pytest
 from django.db.models.functions import Now
@@ -153,6 +154,23 @@ def test_old_counts_are_forgotten_but_not_known_networks() -> None:
     logins.forget_expired()
     (left,) = LoginThrottle.objects.all()
     assert left.known_until is not None
+
+
+@pytest.mark.django_db(transaction=True)
+def test_whoever_comes_back_as_old_counts_are_removed_is_let_in(monkeypatch: pytest.MonkeyPatch) -> None:
+    attempts(1)
+    LoginThrottle.objects.update(ends_at=Now() - timedelta(days=1))
+    making, removals = LoginThrottle.objects.bulk_create, [LoginThrottle.forget]
+
+    def made(*args: Any, **options: Any) -> Any:
+        rows = making(*args, **options)
+        if removals:
+            removals.pop()()
+        return rows
+
+    monkeypatch.setattr(LoginThrottle.objects, "bulk_create", made)
+    login_throttles.admit(account=ALICE, address=HERE)
+    assert set(LoginThrottle.objects.values_list("attempts", flat=True)) == {1}
 
 
 @pytest.mark.django_db(transaction=True)
