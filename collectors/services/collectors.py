@@ -263,6 +263,7 @@ def delete_collector(*, collector: Collector, actor: Actor) -> None:
     """Remove a collector; its key ends with it. The database's history stays."""
     # A heartbeat that is being written ends first; one that comes later finds nothing.
     Heartbeat.objects.select_for_update().filter(pk=collector.pk).first()
+    Collector.objects.select_for_update().filter(pk=collector.pk).first()
     audit.record(
         actor=actor,
         action="collector.delete",

@@ -60,6 +60,8 @@ def cancel_command(*, command: Command, actor: Actor) -> Command:
 
     Cancelling the newest `start` or `stop` brings back what was wanted before it.
     """
+    # Whoever asks for the opposite at this moment has done so already, or comes after this.
+    locked = _locked(command.collector_id, command.command) if command.command in commands.SETS_COLLECTION else None
     cancelled = Command.objects.filter(pk=command.pk, state__in=commands.OPEN).update(
         state=CommandState.CANCELLED, ended_at=Now()
     )
@@ -68,9 +70,7 @@ def cancel_command(*, command: Command, actor: Actor) -> Command:
         raise Conflict(_has_ended(command), code="command_ended", state={"state": command.state})
     before: dict[str, Any] = {}
     after: dict[str, Any] = {"state": command.state}
-    if command.command in commands.SETS_COLLECTION:
-        # Whoever asks for the opposite at this moment has done so already, or comes after this.
-        locked = _locked(command.collector_id, command.command)
+    if locked is not None:
         wanted = _restore_wanted_state(command, locked)
         if wanted != locked.auto_collect:
             before["auto_collect"], after["auto_collect"] = locked.auto_collect, wanted
@@ -95,6 +95,8 @@ def report_execution(*, collector: Collector, key_digest: str, command_id: int, 
     collector_keys.holder_of(collector_id=collector.pk, key_digest=key_digest)
     command = Command.objects.get(pk=command_id, collector=collector)
     state = commands.outcome(success=success)
+    if command.command in commands.SETS_COLLECTION:
+        _lock_heartbeat(collector.pk)
     plan = None
     if success and command.command == CommandType.EXPLAIN:
         plan = plans.parsed(result)
@@ -161,13 +163,18 @@ def _apply_outcome(command: Command) -> None:
 
 
 def _locked(collector_id: int, command: str) -> Collector:
-    """Return the collector, locked; where its status may flip, its heartbeat's row first, as those who report do.
+    """Return the collector, locked; where its status may flip, its heartbeat's row first.
 
-    The other way round, a flip that refers to the collector would wait for this, and this for the flip.
+    Everybody locks a heartbeat's row, its collector and its commands in this order: a flip refers to the collector, so the
+    other way round whoever reports would wait for this, and this for whoever reports.
     """
     if command in commands.SETS_COLLECTION:
-        Heartbeat.objects.select_for_update().filter(pk=collector_id).first()
+        _lock_heartbeat(collector_id)
     return Collector.objects.select_for_update().get(pk=collector_id)
+
+
+def _lock_heartbeat(collector_id: int) -> None:
+    Heartbeat.objects.select_for_update().filter(pk=collector_id).first()
 
 
 def _restore_wanted_state(command: Command, locked: Collector) -> bool:

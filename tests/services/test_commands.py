@@ -15,7 +15,7 @@ from collectors.domain.heartbeats import Report
 from collectors.domain.liveness import Status
 from collectors.models import AuditEntry, Collector, Command, Heartbeat, StatusChange
 from collectors.services import commands, heartbeats
-from collectors.services.collectors import change_collector
+from collectors.services.collectors import change_collector, delete_collector
 from collectors.services.errors import Conflict
 from tests.cast import SOMEBODY, Cast
 from tests.threads import at_once
@@ -271,6 +271,28 @@ def test_nobody_and_a_heartbeat_wait_for_each_other_in_a_circle(
 
     monkeypatch.setattr(commands, "_flip", flipping)
     assert not [result for result in at_once(beat, ask_or_cancel) if isinstance(result, Exception)]
+
+
+@pytest.mark.skipif(connection.vendor != "postgresql", reason="SQLite has one writer at a time")
+@pytest.mark.django_db(transaction=True)
+def test_an_agents_report_and_the_removal_of_its_collector_do_not_wait_for_each_other(
+    cast: Cast, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    command, apply, is_taken = ask(cast, START), commands._apply_outcome, threading.Event()
+
+    def applying(command: Command) -> None:
+        is_taken.set()
+        threading.Event().wait(0.3)
+        apply(command)
+
+    def remove() -> None:
+        is_taken.wait(5)
+        delete_collector(collector=Collector.objects.get(pk=cast.collector.pk), actor=SOMEBODY)
+
+    monkeypatch.setattr(commands, "_apply_outcome", applying)
+    results = at_once(partial(report, cast, command), remove)
+    assert not [result for result in results if isinstance(result, Exception)]
+    assert not Collector.objects.filter(pk=cast.collector.pk).exists()
 
 
 @pytest.mark.django_db(transaction=True)
