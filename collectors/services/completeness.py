@@ -7,6 +7,7 @@ from typing import Any, Final
 from collectors.domain.sources import Source
 from collectors.models import Gap, MonitoredDatabase
 from collectors.models.completeness import GapKind
+from collectors.services import retention
 from collectors.services.ledger import BucketAdditions
 
 # What an agent reports with an upload, and the kind of gap it is when it is not zero.
@@ -73,3 +74,10 @@ def record_expired(*, database: MonitoredDatabase, source: Source, additions: Bu
             start=start,
             end=additions.oldest,
         )
+
+
+def forget_old() -> None:
+    """Remove the gaps of times whose numbers are removed; those that were noticed only lately tell why numbers differ now."""
+    for days, organizations in retention.by_days("history_retention_days"):
+        owners, start = organizations.order_by().values("pk"), retention.start_of(days)
+        Gap.objects.filter(organization_id__in=owners, covered_to__lt=start, created_at__lt=start).delete()

@@ -13,7 +13,7 @@ from django.utils import timezone
 
 from collectors.domain import limits, periods
 from collectors.models import DirtyDay, DirtyHour, DirtyWeek, ReceivedUpload
-from collectors.services import logins, plans, retention
+from collectors.services import completeness, logins, plans, retention
 
 _logger = logging.getLogger(__name__)
 _CHUNK: Final = 5_000
@@ -81,6 +81,7 @@ def maintain() -> None:
     ReceivedUpload.objects.filter(received_at__lt=Now() - timedelta(days=limits.UPLOAD_MEMORY_DAYS)).delete()
     logins.forget_expired()
     plans.forget_old()
+    completeness.forget_old()
 
 
 def forget_database(*, database_id: int) -> None:

@@ -8,7 +8,9 @@ from django.db.models.functions import Now
 from django.utils import timezone
 
 from collectors.domain import limits
-from collectors.models import Bucket, DirtyHour, LoginSession, ReceivedUpload, SlowQuery
+from collectors.domain.sources import Source
+from collectors.models import Bucket, DirtyHour, Gap, LoginSession, ReceivedUpload, SlowQuery
+from collectors.models.completeness import GapKind
 from collectors.services import storage
 from tests.cast import Cast
 from tests.services.uploading import send, slow_log, slow_query
@@ -138,3 +140,24 @@ def test_what_is_only_remembered_for_a_while_is_forgotten(cast: Cast) -> None:
         LoginSession.objects.create(user=cast.bob, refresh_id="x", expires_at=timezone.now() - timedelta(days=days))
     storage.maintain()
     assert (ReceivedUpload.objects.count(), LoginSession.objects.count()) == (0, 1)
+
+
+def test_gaps_go_with_the_numbers_of_their_times(cast: Cast) -> None:
+    now = timezone.now()
+    cast.sample.history_retention_days = 30
+    cast.sample.save(update_fields=["history_retention_days"])
+    for collector in (cast.collector, cast.foreign_collector):
+        for covered, noticed in ((29, 29), (32, 32), (32, 1)):
+            gap = Gap.objects.create(
+                organization_id=collector.organization_id,
+                database_id=collector.database_id,
+                source=Source.SLOW_LOG,
+                kind=GapKind.EXPIRED,
+                covered_from=now - timedelta(days=covered),
+                covered_to=now - timedelta(days=covered),
+            )
+            Gap.objects.filter(pk=gap.pk).update(created_at=now - timedelta(days=noticed))
+    storage.maintain()
+    assert Gap.objects.filter(database_id=cast.collector.database_id).count() == 3
+    left = Gap.objects.filter(database_id=cast.foreign_collector.database_id)
+    assert sorted((now - gap.created_at).days for gap in left) == [1, 29]
