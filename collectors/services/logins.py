@@ -7,6 +7,8 @@ from importlib import import_module
 
 from django.conf import settings
 from django.contrib.auth import authenticate
+from django.core.exceptions import ValidationError
+from django.core.validators import validate_email
 from django.db import transaction
 from django.db.models import F
 from django.db.models.functions import Now
@@ -135,13 +137,24 @@ def end_logins(*, user: User) -> None:
 
 
 def record_refused(*, email: str, actor: Actor, action: str = "login.refused") -> None:
-    """Write a refused login into the audit; of somebody's account, into that of the one organization they belong to."""
+    """Write a refused login into the audit; of somebody's account, into that of the one organization they belong to.
+
+    What was typed and is no address is left out: it may be a password.
+    """
     audit.record(
-        actor=Actor(label=email[:254], address=actor.address),
+        actor=Actor(label=email[:254] if _is_address(email) else actor.label, address=actor.address),
         action=action,
         object_type="user",
         organization_id=audit.organization_of_account(User.objects.normalize_email(email)),
     )
+
+
+def _is_address(text: str) -> bool:
+    try:
+        validate_email(text)
+    except ValidationError:
+        return False
+    return True
 
 
 def forget_expired() -> int:

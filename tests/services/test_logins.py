@@ -9,7 +9,7 @@ from django.db.models.functions import Now
 from collectors.domain.actors import Actor
 from collectors.models import AuditEntry, LoginSession, User
 from collectors.services import logins
-from tests.cast import SOMEBODY, Cast
+from tests.cast import PASSWORD, SOMEBODY, Cast
 from tests.threads import at_once
 
 pytestmark = pytest.mark.django_db
@@ -55,9 +55,17 @@ def test_refresh_ids_are_random() -> None:
 
 
 def test_a_refused_login_is_in_the_audit(cast: Cast) -> None:
-    logins.record_refused(email="x" * 300, actor=Actor(label="anonymous", address="192.0.2.1"))
+    logins.record_refused(email="Nobody@example.org", actor=Actor(label="anonymous", address="192.0.2.1"))
     entry = AuditEntry.objects.latest("pk")
-    assert (entry.action, entry.actor, entry.address) == ("login.refused", "x" * 254, "192.0.2.1")
+    assert (entry.action, entry.actor, entry.address) == ("login.refused", "Nobody@example.org", "192.0.2.1")
+
+
+@pytest.mark.parametrize("typed", [PASSWORD, f"{PASSWORD}@", "x" * 300])
+def test_a_password_that_is_typed_where_the_address_goes_is_not_written_down(cast: Cast, typed: str) -> None:
+    assert logins.check_credentials(email=typed, password="x", actor=Actor(label="anonymous")) is None
+    entry = AuditEntry.objects.latest("pk")
+    assert (entry.action, entry.actor) == ("login.refused", "anonymous")
+    assert typed not in str(entry.content())
 
 
 def test_expired_logins_are_forgotten_after_a_month(cast: Cast) -> None:
