@@ -113,9 +113,16 @@ def _with_outages(found: list[Hearing], outages: Iterable[Period]) -> list[Heari
     return found
 
 
-def heard_share(found: Iterable[Hearing]) -> float | None:
-    """Return the share of the time in which the collector was heard, of that in which it could have been; None without such time."""
+def heard_share(found: Iterable[Hearing], *, since: datetime) -> float | None:
+    """Return the share of the time from `since` on in which the collector was heard, of that in which it could have been.
+
+    A silence that began before counts from `since` on. None without such time.
+    """
     known = [one for one in found if one.sound in (Sound.HEARD, Sound.ERRORS, Sound.SILENT)]
-    whole = sum((one.length for one in known), timedelta())
-    heard = sum((one.length for one in known if one.sound is not Sound.SILENT), timedelta())
+    whole = sum((_from(since, one) for one in known), timedelta())
+    heard = sum((_from(since, one) for one in known if one.sound is not Sound.SILENT), timedelta())
     return heard / whole if whole else None
+
+
+def _from(since: datetime, one: Hearing) -> timedelta:
+    return one.until - max(one.since, since)

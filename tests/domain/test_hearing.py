@@ -42,13 +42,20 @@ def test_a_silence_begins_with_the_last_heartbeat_not_when_it_was_noticed() -> N
     found = heard(ONLINE, offline, flip(20, Status.ONLINE))
     assert told(found) == [(0, 10, "heard"), (10, 20, "silent"), (20, 60, "heard")]
     assert found[1].noticed_at == at(12)
-    assert heard_share(found) == 50 / 60
+    assert heard_share(found, since=NOON) == 50 / 60
 
 
 def test_one_that_was_silent_before_the_period_was_so_since_its_last_heartbeat() -> None:
     found = heard(flip(-5, Status.OFFLINE, Cause.DEADLINE, last_heartbeat=at(-7)))
     assert told(found) == [(-7, 60, "silent")]
     assert found[0].noticed_at == at(-5)
+    assert heard_share(found, since=NOON) == 0
+
+
+def test_of_a_silence_from_before_the_period_only_what_lies_within_counts() -> None:
+    found = heard(flip(-900, Status.OFFLINE, Cause.DEADLINE, last_heartbeat=at(-902)), flip(15, Status.ONLINE))
+    assert told(found) == [(-902, 15, "silent"), (15, 60, "heard")]
+    assert heard_share(found, since=NOON) == 45 / 60
 
 
 def test_a_start_is_accepted_of_whom_nobody_hears() -> None:
@@ -71,13 +78,13 @@ def test_errors_are_apart_with_their_texts_and_of_a_stopped_one_nothing_is_claim
     )
     assert told(found) == [(0, 5, "heard"), (5, 9, "errors"), (9, 60, "stopped")]
     assert found[1].detail == "disk full"
-    assert heard_share(found) == 1
+    assert heard_share(found, since=NOON) == 1
 
 
 def test_while_the_control_plane_was_away_nobody_is_said_to_have_been_heard_or_silent() -> None:
     found = heard(ONLINE, outages=((-5, 2), (30, 40)))
     assert told(found) == [(0, 2, "outage"), (2, 30, "heard"), (30, 40, "outage"), (40, 60, "heard")]
-    assert heard_share(found) == 1
+    assert heard_share(found, since=NOON) == 1
 
 
 def test_one_that_is_overdue_now_is_silent_since_its_last_heartbeat() -> None:
@@ -96,3 +103,5 @@ def test_what_is_told_follows_without_overlaps(
     for one, following in pairwise(found):
         assert one.since < one.until <= following.since
     assert all(one.sound in Sound for one in found)
+    share = heard_share(found, since=NOON)
+    assert share is None or 0 <= share <= 1

@@ -38,12 +38,12 @@ def hearing_context(collector: Collector, parts: list[Stretch], shown: TimeRange
     return {
         "heard": [_line(one) for one in reversed(found[-_SHOWN:])],
         "heard_left_out": number(len(found) - _SHOWN) if len(found) > _SHOWN else "",
-        "heard_summary": _summary(found),
+        "heard_summary": _summary(found, shown.since),
     }
 
 
-def _summary(found: list[Hearing]) -> str:
-    share = heard_share(found)
+def _summary(found: list[Hearing], since: datetime) -> str:
+    share = heard_share(found, since=since)
     silences = [one.length for one in found if one.sound is Sound.SILENT]
     if share is None:
         return ""
