@@ -4,17 +4,34 @@ import hashlib
 import re
 from typing import Final
 
+from collectors.domain.sources import Engine
+
 # Each alternative starts with another character and ends by itself or at the end of the text, so one pass is linear.
-_LITERAL: Final = re.compile(
-    r"""
-      '(?:[^'\\]|\\.|'')*(?:'|\\?\Z)       # 'text', with '' and backslash escapes; an unclosed one runs to the end
-    | "(?:[^"\\]|\\.|"")*(?:"|\\?\Z)
-    | \$((?:[A-Za-z_]\w*)?)\$.*?(?:\$\1\$|\Z)  # PostgreSQL's dollar quotes
-    | /\*.*?(?:\*/|\Z) | --[^\n]* | \#[^\n]*   # comments may hold anything
-    | (?<![\w$`.])\.?\d[\w.]*               # numbers, not digits inside of names nor $1
-    """,
-    re.VERBOSE | re.DOTALL,
-)
+_LITERALS: Final[dict[Engine, re.Pattern[str]]] = {
+    Engine.MYSQL: re.compile(
+        r"""
+          (?P<name>`(?:[^`]|``)*`)              # a quotation mark in a name begins nothing
+        | '(?:[^'\\]|\\.|'')*(?:'|\\?\Z)       # 'text', with '' and backslash escapes; an unclosed one runs to the end
+        | "(?:[^"\\]|\\.|"")*(?:"|\\?\Z)
+        | \$(?P<tag>(?:[^\W\d]\w*)?)\$.*?(?:\$(?P=tag)\$|\Z)  # dollar quotes are PostgreSQL's, but who knows where a text came from
+        | (?P<comment>/\*.*?(?:\*/|\Z) | --(?=[\s\0-\x1f]|\Z)[^\n]* | \#[^\n]*)  # comments may hold anything
+        | (?<![\w$`.])\.?\d[\w.]*              # numbers, not digits inside of names nor $1
+        """,
+        re.VERBOSE | re.DOTALL,
+    ),
+    # A backslash escapes in E'text' only, # begins operators, and comments nest: one with another in it runs to the end.
+    Engine.POSTGRES: re.compile(
+        r"""
+          (?<![\w$])[Ee]'(?:[^'\\]|\\.|'')*(?:'|\\?\Z)
+        | '(?:[^']|'')*(?:'|\Z)
+        | "(?:[^"]|"")*(?:"|\Z)
+        | \$(?P<tag>(?:[^\W\d]\w*)?)\$.*?(?:\$(?P=tag)\$|\Z)
+        | (?P<comment>/\*(?:[^*/]|\*(?!/)|/(?!\*))*(?:\*/|/\*.*\Z|\Z) | --[^\n]*)
+        | (?<![\w$`.])\.?\d[\w.]*
+        """,
+        re.VERBOSE | re.DOTALL,
+    ),
+}
 # In PostgreSQL's expressions quotation marks hold names, and # begins operators.
 _LITERAL_OF_EXPRESSION: Final = re.compile(
     r"""
@@ -28,17 +45,18 @@ _LITERAL_OF_EXPRESSION: Final = re.compile(
 _SPACE: Final = re.compile(r"\s+")
 
 
-def mask_literals(text: str) -> str:
+def mask_literals(text: str, *, engine: Engine) -> str:
     """Return the statement with texts and numbers replaced by `?`, comments left out and white space folded.
 
-    The agent's fingerprint does more: it also makes statements alike that differ only in spelling. This one only
-    keeps literals out.
+    Where a literal ends depends on the engine. The agent's fingerprint does more: it also makes statements alike that differ
+    only in spelling. This one only keeps literals out.
     """
 
     def replaced(match: re.Match[str]) -> str:
-        return " " if match[0].startswith(("/*", "--", "#")) else "?"
+        found = match.groupdict()
+        return " " if found["comment"] is not None else found.get("name") or "?"
 
-    return _SPACE.sub(" ", _LITERAL.sub(replaced, text)).strip()
+    return _SPACE.sub(" ", _LITERALS[engine].sub(replaced, text)).strip()
 
 
 def mask_expression(text: str) -> str:

@@ -9,7 +9,7 @@ from typing import Any, Final
 from collectors.domain import limits
 from collectors.domain.counters import COUNTERS, Absolute
 from collectors.domain.reading import Invalid, Reader
-from collectors.domain.sources import Source
+from collectors.domain.sources import Engine, Source
 from collectors.domain.statements import mask_literals
 
 _LONGEST_KEY: Final = 255
@@ -159,11 +159,14 @@ class LogTotalsUpload:
 Upload = SlowLogUpload | BareUpload | SnapshotUpload | TextsUpload | LogTotalsUpload
 
 
-def parse_upload(body: Mapping[str, Any]) -> Upload:
-    """Return the upload that the body describes. Unknown members are ignored; wrong ones raise `Invalid`."""
+def parse_upload(body: Mapping[str, Any], *, engine: Engine = Engine.MYSQL) -> Upload:
+    """Return the upload that the body describes. Unknown members are ignored; wrong ones raise `Invalid`.
+
+    `engine` is that of the statements in a bare upload.
+    """
     reader = Reader(body)
     if body.get("source") is None:
-        upload: Upload = _bare(reader)
+        upload: Upload = _bare(reader, engine)
     else:
         source = reader.choice("source", Source)
         envelope = _envelope(reader, source)
@@ -236,10 +239,10 @@ def _slow_log(reader: Reader, envelope: Envelope) -> SlowLogUpload:
     )
 
 
-def _bare(reader: Reader) -> BareUpload:
+def _bare(reader: Reader, engine: Engine) -> BareUpload:
     return BareUpload(
         upload_id=reader.optional_text("upload_id", maximum=64),
-        queries=reader.each("queries", _bare_query, limits.MAX_QUERIES_PER_UPLOAD),
+        queries=reader.each("queries", lambda item: _bare_query(item, engine), limits.MAX_QUERIES_PER_UPLOAD),
     )
 
 
@@ -251,12 +254,12 @@ def _slow_query(reader: Reader) -> SlowQuery:
     return _execution(reader, fingerprint, fingerprint_id)
 
 
-def _bare_query(reader: Reader) -> SlowQuery:
+def _bare_query(reader: Reader, engine: Engine) -> SlowQuery:
     name = next(
         (name for name in ("fingerprint", "sql_text", "query") if reader.body.get(name) is not None), "fingerprint"
     )
     text = reader.text(name, minimum=1, maximum=limits.MAX_FINGERPRINT_CHARACTERS)
-    return _execution(reader, mask_literals(text), None)
+    return _execution(reader, mask_literals(text, engine=engine), None)
 
 
 def _execution(reader: Reader, fingerprint: str, fingerprint_id: str | None) -> SlowQuery:

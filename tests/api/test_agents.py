@@ -193,6 +193,14 @@ def test_the_key_of_one_collector_does_nothing_to_another(cast: Cast) -> None:
     assert Command.objects.get(pk=command).state == "pending"
 
 
+def test_literals_of_a_bare_upload_end_where_the_database_s_engine_has_it(cast: Cast) -> None:
+    body = {"queries": [{"query": r"select 'C:\', 'secret'"}]}
+    assert with_key(cast.warehouse_key).post("queries/bulk", body).status_code == 200
+    fingerprint = SlowQuery.objects.get().statement.fingerprint
+    assert fingerprint is not None
+    assert fingerprint.text == "select ?, ?"
+
+
 def test_both_a_token_and_a_key_are_each_good_for_their_own_side_only(cast: Cast) -> None:
     both = Caller({**signed_in(cast.root).headers, **with_key(cast.key).headers})
     assert both.get("collectors").status_code == 200

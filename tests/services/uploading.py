@@ -4,6 +4,7 @@ from typing import Any
 
 from django.utils import timezone
 
+from collectors.domain.sources import Engine
 from collectors.domain.uploads import parse_upload
 from collectors.models import Bucket, Collector
 from collectors.services import uploads
@@ -15,7 +16,7 @@ SERVER = "7301"
 
 def send(collector: Collector, body: dict[str, Any]) -> Taken:
     """Upload the body as the collector's agent."""
-    upload = parse_upload(body)
+    upload = parse_upload(body, engine=Engine(collector.type))
     return uploads.take_upload(
         collector=collector, key_digest=collector.api_key_hash, upload=upload, received_at=timezone.now()
     )

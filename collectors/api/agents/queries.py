@@ -12,7 +12,7 @@ from collectors.api.agents.view import CollectorView
 from collectors.api.authentication import key_refused, presented_key
 from collectors.api.parsing import UploadParser
 from collectors.domain.reading import Invalid
-from collectors.domain.sources import Source
+from collectors.domain.sources import Engine, Source
 from collectors.domain.uploads import parse_upload
 from collectors.models import Collector
 from collectors.services import uploads
@@ -58,7 +58,7 @@ class BulkView(CollectorView):
         if not isinstance(collector, Collector):
             raise key_refused()
         try:
-            upload = parse_upload(request.data)
+            upload = parse_upload(request.data, engine=Engine(collector.type))
         except Invalid as error:
             raise serializers.ValidationError(error.errors) from error
         digest = presented_key(request).digest
