@@ -277,10 +277,18 @@ class TestTwoAgentsWithOneKey:
         body = snapshot(1, statement("1", 10), epoch=epoch, source="performance_schema")
         assert send(older.collector, body).stale
 
-    def test_what_waited_on_the_disk_of_a_restarted_agent_is_not(self, agents: tuple[Node, Node]) -> None:
+    @pytest.mark.parametrize("took_leave", [True, False])
+    def test_what_waited_on_the_disk_of_a_restarted_agent_is_not(
+        self,
+        agents: tuple[Node, Node],
+        took_leave: bool,
+    ) -> None:
         before, after = agents
         epoch = before.beat().epoch
-        before.heard(3600)
+        if took_leave:
+            before.beat(stopping=True)
+        else:
+            before.heard(3600)
         after.beat()
         body = snapshot(1, statement("1", 10), epoch=epoch, source="performance_schema")
         assert send(before.collector, body).accepted == 1
