@@ -113,6 +113,15 @@ def statement_ids(database: MonitoredDatabase, source: Source, wanted: Mapping[s
     return ids
 
 
+def ask_again(database: MonitoredDatabase, source: Source, keys: Sequence[str]) -> None:
+    """Let the texts of these statements be asked for again, of those that had gone before their texts came."""
+    for chunk in _chunks(keys):
+        gone = Statement.objects.filter(
+            database=database, source=source, key__in=chunk, text_state=TextState.UNAVAILABLE
+        )
+        gone.update(text_state=TextState.WANTED)
+
+
 def fingerprint_pks(organization_id: int, texts: Mapping[str, str]) -> dict[str, int]:
     """Return the row of each fingerprint by its id; those that are new are stored first."""
     Fingerprint.objects.bulk_create(

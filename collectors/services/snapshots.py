@@ -162,6 +162,12 @@ def _add(
         if row.key in grown
     }
     ids = ledger.statement_ids(database, source, facts)
+    began = [
+        row.key
+        for row in rows
+        if row.key in grown and (row.key not in previous or counters.is_new_life(previous[row.key], row.absolute))
+    ]
+    ledger.ask_again(database, source, began)
     additions = ledger.BucketAdditions(database)
     for key, delta in grown.items():
         additions.add(ids[key], at, delta)

@@ -272,6 +272,16 @@ def test_texts_are_asked_for_once_and_stored(cast: Cast) -> None:
     assert (known.fingerprint_id, known.text) == ("00000000000000AB", "select $1")
 
 
+def test_the_text_of_a_statement_that_was_dropped_before_it_came_is_asked_for_once_it_is_back(cast: Cast) -> None:
+    upload(cast, snapshot(1))
+    assert upload(cast, snapshot(2, statement("a", 1))).text_wanted == ["a"]
+    gone = {"key": "a", "fingerprint_id": None, "fingerprint": None}
+    upload(cast, {"source": "pg_stat_statements", "texts": [gone], "queries": []})
+    assert upload(cast, snapshot(3, statement("a", 2))).text_wanted == []
+    assert upload(cast, snapshot(4)).text_wanted == []
+    assert upload(cast, snapshot(5, statement("a", 1))).text_wanted == ["a"]
+
+
 def test_a_text_never_replaces_another_organizations(cast: Cast) -> None:
     for collector, text in ((cast.warehouse_collector, "ours"), (cast.foreign_collector, "theirs")):
         collector.type = "postgres"
