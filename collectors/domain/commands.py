@@ -30,9 +30,6 @@ OPEN: Final = (CommandState.PENDING, CommandState.DELIVERED)
 EXECUTED: Final = (CommandState.SUCCEEDED, CommandState.FAILED)
 # These two set the same thing, so a newer one of either makes the older ones void.
 SETS_COLLECTION: Final = (CommandType.START, CommandType.STOP)
-# What people may ask for by name; update_config follows from a changed configuration, audit is the operator's at the shell,
-# explain is asked for of a statement.
-REQUESTABLE: Final = (CommandType.START, CommandType.STOP, CommandType.COLLECT)
 
 
 def outcome(*, success: bool) -> CommandState:

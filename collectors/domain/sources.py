@@ -25,4 +25,3 @@ SOURCES_OF: Final[dict[Engine, tuple[Source, ...]]] = {
 }
 # The row in which performance_schema counts what its table has no room for: neither schema nor digest.
 OVERFLOW_KEY: Final = ":"
-DEFAULT_PORT: Final[dict[Engine, int]] = {Engine.MYSQL: 3306, Engine.POSTGRES: 5432}

@@ -1,6 +1,6 @@
 """The closed list of commands and their states."""
 
-from collectors.domain.commands import EXECUTED, OPEN, REQUESTABLE, SETS_COLLECTION, CommandState, CommandType, outcome
+from collectors.domain.commands import EXECUTED, OPEN, CommandState, CommandType, outcome
 
 
 def test_the_list_of_commands_is_closed() -> None:
@@ -17,8 +17,3 @@ def test_a_report_ends_a_command() -> None:
     assert outcome(success=True) is CommandState.SUCCEEDED
     assert outcome(success=False) is CommandState.FAILED
     assert {outcome(success=True), outcome(success=False)} == {*EXECUTED}
-
-
-def test_a_configuration_cannot_be_asked_for_by_name() -> None:
-    assert CommandType.UPDATE_CONFIG not in REQUESTABLE
-    assert {*SETS_COLLECTION} <= {*REQUESTABLE}
