@@ -1,4 +1,4 @@
-"""`manage.py rotate_encryption_key`: every stored configuration under the newest key."""
+"""`manage.py rotate_encryption_key`: everything that rests encrypted under the newest key."""
 
 from typing import Any
 
@@ -12,12 +12,13 @@ class Command(BaseCommand):
     """Re-encrypt what older keys encrypted, so that they can be taken out of DBPOWER_ENCRYPTION_KEYS."""
 
     help = (
-        "Re-encrypt stored configurations with the newest key. Put the new key first in DBPOWER_ENCRYPTION_KEYS (or in "
-        "secrets.json), restart, run this, then remove the old key. It can be stopped and run again at any time."
+        "Re-encrypt stored configurations and second factors with the newest key. Put the new key first in "
+        "DBPOWER_ENCRYPTION_KEYS (or in secrets.json), restart, run this, then remove the old key. It can be stopped and run "
+        "again at any time."
     )
 
     def handle(self, *args: Any, **options: Any) -> None:
-        """Go through all collectors and say how far it is."""
+        """Go through all that is encrypted and say how far it is."""
         progress = reencryption.Progress(total=0)
         for progress in reencryption.reencrypt_all():
             self.stdout.write(
