@@ -69,6 +69,21 @@ def test_a_pass_makes_of_a_status(
     assert list(changes.values_list("old_status", "new_status")) == ([(before, after)] if before is not after else [])
 
 
+@pytest.mark.parametrize("came", ["last_heartbeat", "starting_since"])
+def test_what_came_since_the_pass_has_looked_holds(cast: Cast, monkeypatch: pytest.MonkeyPatch, came: str) -> None:
+    web(seen=1, accepting=3600)
+    age(cast.collector, status=Status.STARTING, heard=3600)
+    flip = sweep._flip
+
+    def after_it_came(ids: list[int], *rest: object) -> int:
+        Heartbeat.objects.filter(pk__in=ids).update(**{came: Now()})
+        return flip(ids, *rest)  # type: ignore[arg-type]
+
+    monkeypatch.setattr(sweep, "_flip", after_it_came)
+    assert sweep.sweep().offline == 0
+    assert status(cast.collector) == Status.STARTING
+
+
 def test_a_stopped_collector_that_is_silent_is_stopped_and_not_online(cast: Cast) -> None:
     web(seen=1, accepting=3600)
     age(cast.collector, status=Status.STOPPED, heard=3600)
