@@ -62,7 +62,8 @@ _SCOPES: Final[dict[type[Model], Scope]] = {
     Invitation: Scope(Permission.MEMBERSHIP_VIEW, "organization_id", "team_id"),
     User: Scope(Permission.USER_VIEW, "memberships__organization_id", "memberships__team_id"),
     MonitoredDatabase: Scope(Permission.DATABASE_VIEW, "organization_id", "team_id"),
-    Collection: Scope(Permission.COLLECTOR_VIEW, "organization_id", "collector__team_id"),
+    # By the collector's own columns, so that collections are counted in their index: they have no others there.
+    Collection: Scope(Permission.COLLECTOR_VIEW, "collector__organization_id", "collector__team_id"),
     Collector: Scope(Permission.COLLECTOR_VIEW, "organization_id", "team_id"),
     CollectorTag: Scope(Permission.COLLECTOR_VIEW, "organization_id", "collector__team_id"),
     QueryRate: Scope(Permission.COLLECTOR_VIEW, "organization_id", "collector__team_id"),

@@ -29,8 +29,6 @@ _TRIVIAL: Final = "/health/live"
 _TRIVIAL_ROUNDS: Final = 100
 # A page that takes long is asked for less often.
 _BUDGET_MS: Final = 8_000
-# Downloads are no pages: told, but not held to the limit.
-_DOWNLOAD: Final = re.compile(r"export|format=")
 
 
 @dataclass
@@ -58,12 +56,12 @@ class Measured:
 
     @property
     def is_over(self) -> bool:
-        """Whether it is a page that takes too long."""
-        return self.median > LIMIT_MS and not _DOWNLOAD.search(self.kind)
+        """Whether it is a page that takes too long. Downloads are told, but not held to the limit."""
+        return self.median > LIMIT_MS and not walk.DOWNLOAD.search(self.kind)
 
     def line(self, trivial: float) -> str:
         """Return its line of the table."""
-        mark = "OVER" if self.is_over else "download" if _DOWNLOAD.search(self.kind) else ""
+        mark = "OVER" if self.is_over else "download" if walk.DOWNLOAD.search(self.kind) else ""
         return (
             f"{self.kind:<76} {self.who:<12} {self.median:7.0f} {self.high:7.0f} {self.median / trivial:7.0f} "
             f"{self.cpu:7.0f} {len(self.statements):4} {self.size / 1024:7.0f}  {'' if self.status == 200 else self.status} {mark}"
@@ -88,11 +86,12 @@ def options() -> argparse.Namespace:
 
 def bench(url: str, chosen: argparse.Namespace) -> None:
     """Measure, and print the table."""
-    from tests.load.fleet import people
+    from tests.load.fleet import opened, people
 
     plan, password = plan_of(url), password_of(url)
     finish(url, analyze=False)
     found: list[Measured] = []
+    first = opened.addresses(url, plan)
     with console.served(url) as (address, meter):
         trivial = _trivial(address)
         print(
@@ -104,7 +103,7 @@ def bench(url: str, chosen: argparse.Namespace) -> None:
                 continue
             visitor = Visitor(address, email, password)
             count = _counter(email)
-            for kind, path in walk.addresses(visitor.content, skip=chosen.skip).items():
+            for kind, path in walk.addresses(visitor.content, first=first, skip=chosen.skip).items():
                 if not re.search(chosen.only, kind):
                     continue
                 measured = _measure(visitor, Measured(kind, path, role), chosen.rounds, meter)
@@ -144,7 +143,7 @@ def _counter(email: str) -> Any:
 
     def count(path: str) -> list[tuple[float, str]]:
         with CaptureQueriesContext(connection) as captured:
-            answer: Any = client.get(path)
+            answer: Any = client.get(path, headers=walk.headers(path))
             if answer.streaming:
                 for _ in answer.streaming_content:
                     pass

@@ -146,18 +146,20 @@ def plan_of(url: str) -> Plan:
 def _steps(plan: Plan, password: str) -> list[Any]:
     from django.contrib.auth.hashers import make_password
 
-    from tests.load.fleet import audits, costs, people, texts, watched
+    from tests.load.fleet import audits, costs, known, people, texts, uploaded, watched
 
     # The order is that of dependencies: databases need teams, commands need people.
     first, *later = people.steps(plan, make_password(password))
     return [
         first,
-        *watched.steps(plan)[:3],
+        *watched.steps(plan)[:4],
         *later,
-        *watched.steps(plan)[3:],
+        *watched.steps(plan)[4:],
         *audits.steps(plan),
         *texts.steps(plan),
         *costs.steps(plan),
+        *known.steps(plan),
+        *uploaded.steps(plan),
     ]
 
 

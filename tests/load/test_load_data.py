@@ -5,11 +5,15 @@ import subprocess
 import sys
 from collections.abc import Iterator
 from pathlib import Path
+from typing import Any
 
 import psycopg
 import pytest
 
+from collectors.domain import plans
+from tests.load.fleet import opened
 from tests.load.fleet.plan import Plan, now_floored
+from tests.load.load_data import plan_of
 from tests.servers import PostgreSQL
 
 pytestmark = [pytest.mark.slow, pytest.mark.postgresql]
@@ -34,7 +38,12 @@ def url(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
 
 def loaded(environment: dict[str, str]) -> str:
     """Run the program to its end and return what it printed."""
-    command = [sys.executable, "-m", "tests.load.load_data", *SMALL]
+    return run("load_data", *SMALL, environment=environment)
+
+
+def run(program: str, *options: str, environment: dict[str, str]) -> str:
+    """Run one of the programs to its end and return what it printed."""
+    command = [sys.executable, "-m", f"tests.load.{program}", *options]
     done = subprocess.run(command, cwd=REPOSITORY, env=environment, capture_output=True, text=True, check=False)
     assert done.returncode == 0, done.stdout + done.stderr
     return done.stdout
@@ -114,6 +123,93 @@ def test_the_last_status_change_of_a_collector_is_its_status(url: str) -> None:
         ) last ON true WHERE last.new_status <> h.status
         """,
     ) == [(0,)]
+
+
+# Of those that flipped: a silence begins with the last heartbeat before it.
+SILENCES = """
+SELECT collector_id, coalesce(last_heartbeat, changed_at) AS since,
+    coalesce(lead(changed_at) OVER (PARTITION BY collector_id ORDER BY changed_at, id), 'infinity') AS until, new_status
+FROM status_changes
+"""
+
+
+def test_a_collector_brings_something_at_each_interval_and_only_while_it_is_heard(url: str) -> None:
+    holes = rows(
+        url,
+        f"""
+        SELECT count(*), count(*) FILTER (WHERE NOT EXISTS (SELECT 1 FROM ({SILENCES}) w WHERE w.collector_id = gaps.collector_id
+            AND new_status <> 'ONLINE' AND w.since < gaps.started_at AND w.until > gaps.before))
+        FROM (SELECT *, lag(started_at) OVER (PARTITION BY collector_id ORDER BY started_at) AS before
+            FROM collections WHERE source <> 'slow_log' AND NOT is_stale) gaps
+        WHERE started_at - before > interval_minutes * interval '90 seconds'
+        """,
+    )
+    ((found, unexplained),) = holes
+    assert isinstance(found, int)
+    assert (found > 0, unexplained) == (True, 0)
+    ((most, days),) = rows(
+        url,
+        """
+        SELECT max(n), extract(epoch FROM max(until) - min(since)) / 86400 FROM (
+            SELECT count(*) AS n, min(started_at) AS since, max(started_at) AS until FROM collections
+            WHERE source <> 'slow_log' AND NOT is_stale GROUP BY collector_id) found
+        """,
+    )
+    assert isinstance(most, int)
+    assert most == pytest.approx(288 * float(str(days)), abs=2)
+
+
+def test_collections_bring_the_calls_of_the_hours_that_they_were_read_in(url: str) -> None:
+    ((hours, wrong),) = rows(
+        url,
+        f"""
+        WITH brought AS (
+            SELECT collector_id AS database_id, source, sum(calls) AS calls,
+                date_trunc('hour', started_at - interval '5 minutes') AS at
+            FROM collections WHERE NOT is_stale AND started_at > received_at - interval '5 seconds' GROUP BY 1, 2, 4
+        ), counted AS (
+            SELECT s.database_id, s.source, h.started_at AS at, sum(h.calls) AS calls
+            FROM query_hours h JOIN statements s ON s.id = h.statement_id GROUP BY 1, 2, 3
+        )
+        SELECT count(*), count(*) FILTER (WHERE b.calls <> c.calls) FROM brought b JOIN counted c USING (database_id, source, at)
+        WHERE NOT EXISTS (SELECT 1 FROM ({SILENCES}) w WHERE w.collector_id = database_id AND new_status <> 'ONLINE'
+            AND w.since < at + interval '2 hours' AND w.until > at - interval '1 hour')
+        """,
+    )
+    assert isinstance(hours, int)
+    assert (hours > 1000, wrong) == (True, 0)
+
+
+def test_its_plans_are_such_as_agents_report(url: str) -> None:
+    found: list[tuple[Any, ...]] = rows(url, "SELECT server_version, nodes, omitted, shape FROM plans")
+    assert len(found) > 20
+    for version, nodes, omitted, shape in found:
+        plan = plans.parse_plan({"server_version": version, "nodes": nodes, "omitted": omitted})
+        assert (plan.nodes, plans.shape(plan.nodes)) == (nodes, shape)
+
+
+def test_the_bench_opens_rows_that_have_something_to_show(url: str, tmp_path: Path) -> None:
+    environment = {**os.environ, "DATABASE_URL": url, "DBPOWER_LOAD_DIR": str(tmp_path)}
+    others = r"^(?!/admin/(collectors/(collector|organization|team|user)/\{id\}/change|queries/\{id\}(/plan)?)/(\?plan=.*)?$)"
+    printed = run("bench_console", "--rounds", "1", "--who", "TEAM_LEAD", "--skip", others, environment=environment)
+    measured = [line.split() for line in printed.splitlines() if line.startswith("/admin/")]
+    # A status stands behind the numbers where it is not 200.
+    answered = {columns[0] for columns in measured if set(columns[8:]) <= {"OVER"}}
+    assert answered == {
+        "/admin/collectors/collector/{id}/change/",
+        "/admin/collectors/organization/{id}/change/",
+        "/admin/collectors/team/{id}/change/",
+        "/admin/collectors/user/{id}/change/",
+        "/admin/queries/{id}/",
+        "/admin/queries/{id}/?plan=…&statement=…",
+        "/admin/queries/{id}/plan/?plan=…&statement=…",
+    }
+    _, _, collector, query, _ = opened.addresses(url, plan_of(url))
+    ((brought,),) = rows(url, f"SELECT count(*) FROM collections WHERE collector_id = {collector.split('/')[4]}")
+    ((known,),) = rows(url, f"SELECT count(*) FROM plans WHERE fingerprint_id = {query.split('/')[3]}")
+    assert isinstance(brought, int)
+    assert isinstance(known, int)
+    assert (brought > 3000, known > 1) == (True, True)
 
 
 def test_its_audit_verifies(url: str, tmp_path: Path) -> None:

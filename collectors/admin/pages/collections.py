@@ -33,7 +33,7 @@ def collections_context(
     slots = collections.by_slot(**period, width=width)
     holes = [(hole, _hole(hole, parts)) for hole in collections.holes(**period, now=now, most=_HOLES)]
     newest = collections.newest(**period, most=_SHOWN)
-    total = sum(slot["collections"] for slot in slots)
+    total = sum(slots)
     return {
         "collections": _lines(
             newest, [(hole, text) for hole, text in holes if not newest or hole.until > newest[-1].started_at]
@@ -44,7 +44,7 @@ def collections_context(
             title=_("Collections"),
             starts=time_ranges.starts(shown.since, shown.until, width),
             width=width,
-            series=[charts.Series(_("Collections"), [slot["collections"] for slot in slots], Unit.COUNT)],
+            series=[charts.Series(_("Collections"), slots, Unit.COUNT)],
             gaps=[charts.Stretch(hole.since, hole.until, text) for hole, text in holes],
         ),
         "collections_missing": len(holes),

@@ -13,6 +13,7 @@ from typing import Final
 import psycopg
 import requests
 
+from tests.load.fleet import walk
 from tests.load.fleet.place import REPOSITORY
 from tests.servers.process import Account, ServerProcess, descendants, free_port
 
@@ -32,13 +33,14 @@ class Visitor:
 
     def get(self, path: str) -> requests.Response:
         """Ask for a page; redirections are answers too."""
-        return self.session.get(self.address + path, allow_redirects=False, timeout=_TIMEOUT)
+        sent = walk.headers(path)
+        return self.session.get(self.address + path, headers=sent, allow_redirects=False, timeout=_TIMEOUT)
 
     def content(self, path: str) -> str:
-        """Return the text at an address, empty when it is a download."""
+        """Return the text at an address, empty when it is a download, or nothing for this person."""
         answer = self.get(path)
         kind = answer.headers.get("Content-Type", "")
-        return answer.text if kind.startswith(("text/html", "application/json")) else ""
+        return answer.text if answer.ok and kind.startswith(("text/html", "application/json")) else ""
 
     def timed(self, path: str) -> tuple[float, requests.Response]:
         """Return how many milliseconds a page took to its last byte, and the answer."""

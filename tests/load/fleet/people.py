@@ -47,8 +47,9 @@ def steps(plan: Plan, password_hash: str) -> list[Step]:
 def _organizations(cursor: Cursor, plan: Plan) -> int:
     made = plan.begins_at - timedelta(days=200)
     rows = copy(cursor, "organizations", ("id", "name", "created_at"), ((t.pk, t.name, made) for t in plan.tenants))
-    teams = ((team, t.pk, team_name(team), made) for t in plan.tenants for team in t.teams)
-    rows += copy(cursor, "teams", ("id", "organization_id", "name", "created_at"), teams)
+    # The large organization has switched plans on.
+    teams = ((team, t.pk, team_name(team), made, t is plan.tenants[0]) for t in plan.tenants for team in t.teams)
+    rows += copy(cursor, "teams", ("id", "organization_id", "name", "created_at", "plans"), teams)
     keep_counting(cursor, "organizations", "teams")
     return rows
 

@@ -2,14 +2,14 @@
 
 import json
 import re
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass, field
 from html.parser import HTMLParser
 from typing import Final
 from urllib.parse import parse_qsl, urlencode, urljoin, urlsplit
 
 START: Final = "/admin/"
-# Pages that nothing links to, or that only a script asks for.
+# Pages that nothing links to.
 UNLINKED: Final = (
     "/admin/search/?s=prod",
     "/admin/search/?s=prod&extended=1",
@@ -19,6 +19,11 @@ UNLINKED: Final = (
 # A word of many names, and one of many statements.
 _SEARCHED: Final = ("prod", "order_lines")
 _LEFT_OUT: Final = re.compile(r"/logout/|/static/|/i18n/|/do/|/login/|jsi18n")
+# Downloads are no pages.
+DOWNLOAD: Final = re.compile(r"/export/|format=")
+# Parts of a page that it is no page without: htmx says so when it asks.
+_PARTS: Final = re.compile(r"/queries/\d+/plan/")
+_LINKS: Final = ("href", "hx-get", "data-url", "data-live")
 _LOOK_UP: Final = ("app_label", "model_name", "field_name")
 # The values of these say what kind of page it is; those of others do not.
 _TELLING: Final = {
@@ -33,7 +38,10 @@ _TELLING: Final = {
     "compare",
     "format",
     "export",
+    "of",
 }
+# What a download is written in the order of is no kind of its own.
+_ORDERS: Final = {"o", "order", "page", "p"}
 
 
 @dataclass
@@ -53,24 +61,41 @@ class _Reader(HTMLParser):
         self.page = Page()
         self._by_get = False
         self._select = ""
+        # Where choosing something else in a selection leads to, and where what is typed is completed from, by scripts.
+        self._leads_to = ""
+        self._completions = ""
 
     def handle_starttag(self, tag: str, attrs: list[tuple[str, str | None]]) -> None:
         given = {name: value or "" for name, value in attrs}
         if tag == "form":
             self._by_get = given.get("method", "get").lower() == "get"
+        self.page.links += [given[name] for name in _LINKS if given.get(name)]
+        self._completions = given.get("data-choices") or given.get("data-dbpower-choices") or self._completions
         if given.get("data-ajax--url"):
             asked = {name: given.get(f"data-{name.replace('_', '-')}", "") for name in _LOOK_UP}
             address = f"{given['data-ajax--url']}?{urlencode({**asked, 'term': _SEARCHED[0][:2]})}"
             self.page.looked_up[given.get("name", "")] = address
-        for name in ("href", "hx-get", "data-url"):
-            if given.get(name):
-                self.page.links.append(given[name])
-        if tag == "select":
-            self._select = given.get("name", "") if self._by_get else ""
-        if tag == "option" and self._select and given.get("value"):
-            self.page.choices.setdefault(self._select, []).append(given["value"])
-        if tag == "input" and self._by_get and given.get("type", "text") in {"text", "search"} and given.get("name"):
+        elif of := given.get("data-dbpower-complete") or given.get("data-dbpower-of"):
+            self._completed(f"{self._completions}?{urlencode({'of': of, 'term': ''})}", given.get("name", ""))
+        elif tag == "select":
+            self._select = given.get("name", "") if self._by_get or given.get("hx-get") else ""
+            self._leads_to = given.get("hx-get", "")
+        elif tag == "option" and self._select and given.get("value"):
+            self._offered(given["value"])
+        elif tag == "input" and self._by_get and given.get("type", "text") in {"text", "search"} and given.get("name"):
             self.page.texts.append(given["name"])
+
+    def _completed(self, address: str, name: str) -> None:
+        if self._by_get and name:
+            self.page.looked_up[name] = address
+        else:
+            self.page.links.append(address)
+
+    def _offered(self, value: str) -> None:
+        if self._leads_to:
+            self.page.links.append(f"{self._leads_to}?{urlencode({self._select: value})}")
+        else:
+            self.page.choices.setdefault(self._select, []).append(value)
 
     def handle_endtag(self, tag: str) -> None:
         if tag == "form":
@@ -90,33 +115,50 @@ def shape(address: str) -> str:
     """Return what kind of address it is: the same for two rows of one table, and for two values of one filter."""
     parts = urlsplit(address)
     path = re.sub(r"/\d+(?=/|$)", "/{id}", parts.path)
+    left_out = _ORDERS if DOWNLOAD.search(address) else set()
     named = sorted(
-        f"{name}={_value(name, value)}" for name, value in parse_qsl(parts.query, keep_blank_values=True) if value
+        f"{name}={_value(name, value)}"
+        for name, value in parse_qsl(parts.query, keep_blank_values=True)
+        if value and name not in left_out
     )
     return path + ("?" + "&".join(named) if named else "")
 
 
-def addresses(get: Callable[[str], str], *, skip: str = "") -> dict[str, str]:
-    """Return one address of each shape that somebody can get to; `get` returns the text of an answer.
+def headers(address: str) -> dict[str, str]:
+    """Return what a browser sends beside the address."""
+    return {"HX-Request": "true"} if _PARTS.search(address) else {}
 
-    What the regular expression `skip` fits is left out.
+
+def addresses(get: Callable[[str], str], *, first: Iterable[str] = (), skip: str = "") -> dict[str, str]:
+    """Return one address of each shape that somebody can get to; `get` returns the text of an answer, empty of none.
+
+    What the regular expression `skip` fits is left out. Of the rows whose pages are named `first` the others of their kind are
+    not looked at, unless somebody may not see them.
     """
     found: dict[str, str] = {}
-    waiting = [START, *UNLINKED]
+    waiting, tried = [*first, START, *UNLINKED], set(first)
     while waiting:
         address = waiting.pop(0)
         kind = shape(address)
         if kind in found or _LEFT_OUT.search(address) or (skip and re.search(skip, kind)):
             continue
+        page = Page()
+        if _is_followed(address):
+            content = get(address)
+            if not content and address in tried:
+                continue
+            page = read(content)
         found[kind] = address
-        # What is linked from a list that is filtered already is linked from the list itself too.
-        if urlsplit(address).query and "period=" not in address:
-            continue
-        page = read(get(address))
         waiting += [
             link for link in (*_linked(address, page), *_looked_up(address, page, get)) if shape(link) not in found
         ]
     return dict(sorted(found.items()))
+
+
+def _is_followed(address: str) -> bool:
+    """Tell whether links are looked for: what a list links to that is filtered already is linked from the list itself too."""
+    named = {name for name, _ in parse_qsl(urlsplit(address).query)}
+    return named <= {"period"} and not DOWNLOAD.search(address)
 
 
 def _linked(address: str, page: Page) -> Iterator[str]:
@@ -141,9 +183,10 @@ def _looked_up(address: str, page: Page, get: Callable[[str], str]) -> Iterator[
     for name, where in page.looked_up.items():
         yield where
         content = get(where)
-        found = json.loads(content)["results"] if content.startswith("{") else []
+        answer = json.loads(content) if content.startswith("{") else {}
+        found = [row.get("id", row.get("value")) for row in answer.get("results", answer.get("choices", []))]
         if found:
-            yield f"{urlsplit(address).path}?{urlencode({name: found[-1]['id']})}"
+            yield f"{urlsplit(address).path}?{urlencode({name: found[-1]})}"
 
 
 def _value(name: str, value: str) -> str:

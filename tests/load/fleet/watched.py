@@ -14,11 +14,19 @@ $$ SELECT (hashint8extended(a * 7919 + b, salt * 1000003 + {seed}) & 90071992547
 """
 _COLLECTORS: Final = """
 INSERT INTO collectors (id, organization_id, team_id, database_id, name, type, config, config_version, auto_collect,
-    collection_interval_minutes, api_key_hash, api_key_created_at, api_key_proven_at, previous_key_hash, created_at)
+    collection_interval_minutes, api_key_hash, api_key_created_at, api_key_proven_at, previous_key_hash, created_at, region)
 SELECT c, d.organization_id, d.team_id, d.id, d.name || CASE WHEN c > %(databases)s THEN '-standby' ELSE '' END, d.type, '',
-    1, load_data.u(c, 0, 11) >= 0.01, 5, encode(sha256(('key' || c)::bytea), 'hex'), d.created_at, d.created_at, '', d.created_at
+    1, load_data.u(c, 0, 11) >= 0.01, 5, encode(sha256(('key' || c)::bytea), 'hex'), d.created_at, d.created_at, '', d.created_at,
+    split_part(d.name, '-', 1)
 FROM generate_series(1, %(collectors)s) c
 JOIN monitored_databases d ON d.id = CASE WHEN c <= %(databases)s THEN c ELSE 1 + (c - %(databases)s - 1) * 19 %% %(databases)s END
+"""
+# Where it stands, and what some of them are beside.
+_TAGS: Final = """
+INSERT INTO collector_tags (collector_id, organization_id, tag)
+SELECT c.id, c.organization_id, t.tag FROM collectors c
+CROSS JOIN LATERAL (VALUES (0, split_part(c.name, '-', 2)), (1, 'critical'), (2, 'pci'), (3, 'legacy')) t (number, tag)
+WHERE t.number = 0 OR load_data.u(c.id, t.number, 19) < 0.1 ORDER BY c.id
 """
 # 1 in 100 is stopped, 2.5 offline, 2 in error, half a one starting.
 _HEARTBEATS: Final = """
@@ -71,8 +79,9 @@ WITH flips AS (
         ELSE 'no heartbeat before the deadline' END, %(end)s - load_data.u(id, 0, 16) * interval '1 day'
     FROM flips WHERE status IN ('ERROR', 'STOPPED', 'OFFLINE')
 )
-INSERT INTO status_changes (organization_id, collector_id, old_status, new_status, cause, changed_at)
-SELECT organization_id, id, old, new, cause, at FROM events WHERE at <= %(end)s ORDER BY at
+INSERT INTO status_changes (organization_id, collector_id, old_status, new_status, cause, changed_at, last_heartbeat)
+SELECT organization_id, id, old, new, cause, at, CASE new WHEN 'OFFLINE' THEN at - interval '2 minutes' END
+FROM events WHERE at <= %(end)s ORDER BY at
 """
 _COMMANDS: Final = """
 WITH asked AS (
@@ -119,6 +128,7 @@ def steps(plan: Plan) -> list[Step]:
     return [
         Step("databases", "databases", 4 * scale, lambda cursor: _databases(cursor, plan)),
         Step("collectors", "collectors", 6 * scale, lambda cursor: _one(cursor, plan, _COLLECTORS, "collectors")),
+        Step("collector tags", "heartbeats", 2 * scale, lambda cursor: _one(cursor, plan, _TAGS)),
         Step("heartbeats", "heartbeats", 5 * scale, lambda cursor: _one(cursor, plan, _HEARTBEATS)),
         Step("leases", "histories", 3 * scale, lambda cursor: _one(cursor, plan, _LEASES)),
         Step("status changes", "histories", 15 * scale, lambda cursor: _one(cursor, plan, _STATUS_CHANGES)),
