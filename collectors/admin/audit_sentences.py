@@ -76,7 +76,7 @@ ACTS: Final[dict[str, tuple[Any, Any]]] = {
     "second_factor.remove": (_("Second factor removed"), _("%(who)s removed the second factor of %(what)s")),
     "second_factor.renew_recovery_codes": (_("Recovery codes renewed"), _("%(who)s made new recovery codes")),
     "second_factor.use_recovery_code": (_("Recovery code used"), _("%(who)s signed in with a recovery code")),
-    "team.change": (_("Team renamed"), _("%(who)s renamed the team %(old)s to %(new)s")),
+    "team.change": (_("Team changed"), _("%(who)s renamed the team %(old)s to %(new)s")),
     "team.create": (_("Team created"), _("%(who)s created the team %(what)s")),
     "team.delete": (_("Team removed"), _("%(who)s removed the team %(what)s")),
     "token.create": (_("API token made"), _("%(who)s made the API token %(what)s")),
@@ -88,6 +88,8 @@ ACTS: Final[dict[str, tuple[Any, Any]]] = {
     "user.preferences": (_("Preferences changed"), _("%(who)s changed the own preferences")),
     "user.sign_out": (_("Signed out everywhere"), _("%(who)s signed %(what)s out everywhere")),
 }
+# The sentence of an act that changed something else than what its own tells.
+OTHERWISE: Final[dict[str, Any]] = {"team.change": _("%(who)s changed the team %(what)s")}
 OBJECTS: Final[dict[str, Any]] = {
     "collector": _("Collector"),
     "command": _("Command"),
@@ -124,6 +126,7 @@ MEMBERS: Final[dict[str, Any]] = {
     "note": _("note"),
     "password": _("password"),
     "path": _("address"),
+    "plans": _("plans"),
     "reason": _("reason"),
     "overlap_seconds": _("old key good for"),
     "region": _("region"),

@@ -50,6 +50,17 @@ def test_what_changed_is_told_beside_the_sentence(cast: Cast, visit: Visit) -> N
     assert (change.name, change.before, change.after) == ("days that slow queries are kept", "none", "7")
 
 
+def test_a_team_that_was_not_renamed_is_not_called_so(cast: Cast, visit: Visit) -> None:
+    people.change_team(team=cast.shop, plans=True, actor=SOMEBODY)
+    people.change_team(team=cast.shop, plans=False, name="Shopping", actor=SOMEBODY)
+    page = visit(cast.alice).get(reverse(LIST), {"action": "team.change"})
+    both, plans = page.context["cl"].result_list
+    assert "changed the team" in plans.told.sentence
+    assert [(change.name, change.before, change.after) for change in plans.told.changes] == [("plans", "no", "yes")]
+    assert "changed the team" in both.told.sentence
+    assert {(change.name, change.after) for change in both.told.changes} == {("plans", "no"), ("name", "Shopping")}
+
+
 def test_names_of_other_tenants_stay_unnamed_and_text_stays_text(cast: Cast, visit: Visit) -> None:
     audit.record(
         actor=SOMEBODY,
