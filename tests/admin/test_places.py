@@ -89,6 +89,24 @@ def test_lists_count_what_the_reader_sees(cast: Cast, visit: Visit) -> None:
     assert not {"people", "collectors"} & set(columns)
 
 
+def test_what_a_role_does_not_show_in_a_place_is_not_told_to_be_none(cast: Cast, visit: Visit) -> None:
+    Membership.objects.create(user=cast.carol, organization=cast.example, team=cast.warehouse, role=Role.TEAM_LEAD)
+    Membership.objects.create(user=cast.bob, organization=cast.sample, role=Role.ORG_ADMIN)
+    shop = page(visit, cast.carol, "team", cast.shop.pk).content.decode()
+    for words in ("Nobody has a role here yet", "No collector yet", "People</dt>"):
+        assert words not in shop
+    lines = page(visit, cast.carol, "organization", cast.example.pk).context["teams"]
+    assert [(str(line.team), line.people, line.statuses is None) for line in lines] == [
+        ("Shop", None, True),
+        ("Warehouse", 2, False),
+    ]
+    listed = visit(cast.carol).get(reverse("admin:collectors_team_changelist"))
+    assert [row.counted["collectors"] for row in listed.context["cl"].result_list] == [None, 1]
+    acts = page(visit, cast.bob, "team", cast.shop.pk).content.decode()
+    for words in ("What happened lately", "Last act here"):
+        assert words not in acts
+
+
 def test_a_list_that_holds_nothing_says_what_to_do(cast: Cast, visit: Visit) -> None:
     client = visit(cast.alice)
     assert "a link that you hand over yourself" in client.get("/admin/collectors/invitation/").content.decode()

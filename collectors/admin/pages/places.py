@@ -16,6 +16,7 @@ from collectors.admin import role_words, signed_in
 from collectors.admin.audit_words import tell
 from collectors.admin.consequences import list_of
 from collectors.admin.display import STATUS_COLOURS, freshness, number
+from collectors.admin.place_lists import holds_at
 from collectors.domain import limits
 from collectors.domain.liveness import Status
 from collectors.domain.roles import Permission
@@ -37,12 +38,12 @@ _ORDER: Final = {status.value: place for place, status in enumerate(Status)}
 
 @dataclass(frozen=True)
 class TeamLine:
-    """A team with how much is in it. Statuses are label, colour and number."""
+    """A team with how much is in it, None where whoever looks is not told. Statuses are label, colour and number."""
 
     team: Team
-    people: int
+    people: int | None
     databases: int
-    statuses: list[tuple[str, str, str]]
+    statuses: list[tuple[str, str, str]] | None
 
 
 @dataclass(frozen=True)
@@ -116,9 +117,9 @@ def _shared(
         "people": _person_lines(memberships, asking, tells_factor=may_see_policy),
         "person_count": memberships.order_by().values("user").distinct().count(),
         "tells_factor": may_see_policy,
-        "tells_acts": asking.holds(Permission.AUDIT_VIEW),
-        "sees_people": asking.holds(Permission.MEMBERSHIP_VIEW),
-        "sees_collectors": asking.holds(Permission.COLLECTOR_VIEW),
+        "tells_acts": holds_at(asking, Permission.AUDIT_VIEW, row),
+        "sees_people": holds_at(asking, Permission.MEMBERSHIP_VIEW, row),
+        "sees_collectors": holds_at(asking, Permission.COLLECTOR_VIEW, row),
         "invitations": waiting[:_FEW],
         "more_invitations": len(waiting) > _FEW,
         "collector_count": sum(statuses.values()),
@@ -147,7 +148,13 @@ def _team_lines(teams: list[Team], organization: Organization, asking: Principal
     for team, status, count in collectors.values_list("team", "heartbeat__status").annotate(number=Count("pk")):
         statuses[team][status] = count
     return [
-        TeamLine(team, people.get(team.pk, 0), databases.get(team.pk, 0), _labels(statuses[team.pk])) for team in teams
+        TeamLine(
+            team,
+            people.get(team.pk, 0) if holds_at(asking, Permission.MEMBERSHIP_VIEW, team) else None,
+            databases.get(team.pk, 0),
+            _labels(statuses[team.pk]) if holds_at(asking, Permission.COLLECTOR_VIEW, team) else None,
+        )
+        for team in teams
     ]
 
 
