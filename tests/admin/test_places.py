@@ -4,6 +4,7 @@ from typing import Any
 
 from django.urls import reverse
 
+from collectors.domain.actors import Actor
 from collectors.domain.roles import Role
 from collectors.models import Membership, PersonalToken
 from collectors.services import people
@@ -63,6 +64,21 @@ def test_a_team_shows_its_people_collectors_and_databases(cast: Cast, own: Rows,
     text = answer.content.decode()
     assert "warehouse-pg" not in text
     assert reverse("admin:collectors_membership_add") + f"?team={cast.shop.pk}" in text
+
+
+def test_the_way_to_the_audit_of_a_team_leads_there_whatever_it_is_called(cast: Cast, visit: Visit) -> None:
+    people.change_team(team=cast.shop, name="R&D +50 %", actor=SOMEBODY)
+    query = page(visit, cast.alice, "team", cast.shop.pk).context["audit_query"]
+    told = visit(cast.alice).get(f"{reverse('admin:collectors_auditentry_changelist')}?{query}")
+    assert [entry.action for entry in told.context["cl"].result_list] == ["team.change"]
+
+
+def test_the_last_act_in_an_organization_was_done_there(cast: Cast, visit: Visit) -> None:
+    Membership.objects.create(user=cast.bob, organization=cast.sample, role=Role.ORG_ADMIN)
+    bob = Actor(label=cast.bob.email, user_id=cast.bob.pk, address="")
+    people.change_team(team=cast.foreign, name="Elsewhere", actor=bob)
+    shown = page(visit, cast.root, "organization", cast.example.pk).context["people"]
+    assert [line.last_act for line in shown if line.user == cast.bob] == [None]
 
 
 def test_a_person_is_shown_with_the_roles_that_the_reader_knows_and_no_others(cast: Cast, visit: Visit) -> None:

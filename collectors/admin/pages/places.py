@@ -4,6 +4,7 @@ from collections import defaultdict
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Any, Final
+from urllib.parse import urlencode
 
 from django.db.models import Count, OuterRef, Q, QuerySet, Subquery
 from django.http import HttpRequest
@@ -98,7 +99,7 @@ def team_context(request: HttpRequest, team: Team) -> dict[str, Any]:
             for row in collectors.order_by("name")[:_FEW]
         ],
         "acts": tell(_acts_about(team, asking), asking),
-        "audit_query": f"object_type=team&q={team.name}",
+        "audit_query": urlencode({"object_type": "team", "q": team.name}),
         "may_invite": may(asking, Permission.MEMBERSHIP_GIVE, team),
         "may_register": may(asking, Permission.COLLECTOR_KEY, team),
     }
@@ -113,8 +114,9 @@ def _shared(
     counted = collectors.order_by().values("heartbeat__status").annotate(number=Count("pk"))
     statuses = {row["heartbeat__status"]: row["number"] for row in counted}
     (kind, row), *_ = place.items()
+    organization = row.organization_id if isinstance(row, Team) else row.pk
     return {
-        "people": _person_lines(memberships, asking, tells_factor=may_see_policy),
+        "people": _person_lines(memberships, asking, organization=organization, tells_factor=may_see_policy),
         "person_count": memberships.order_by().values("user").distinct().count(),
         "tells_factor": may_see_policy,
         "tells_acts": holds_at(asking, Permission.AUDIT_VIEW, row),
@@ -167,10 +169,13 @@ def _labels(statuses: dict[str, int]) -> list[tuple[str, str, str]]:
     return [(status, STATUS_COLOURS.get(status, "default"), number(statuses[status])) for status in known]
 
 
-def _person_lines(memberships: QuerySet[Membership], asking: Principal, *, tells_factor: bool) -> list[PersonLine]:
+def _person_lines(
+    memberships: QuerySet[Membership], asking: Principal, *, organization: int, tells_factor: bool
+) -> list[PersonLine]:
     users = visible_to(User.objects.filter(pk__in=memberships.order_by().values("user")), asking).order_by("email")
     # Of what they did here alone: what somebody does in another organization is that one's business.
-    acts = visible_to(AuditEntry.objects.filter(user_id=OuterRef("pk")), asking).order_by("-pk").values("created_at")
+    here = AuditEntry.objects.filter(user_id=OuterRef("pk"), organization=organization)
+    acts = visible_to(here, asking).order_by("-pk").values("created_at")
     shown = list(users.annotate(last_act=Subquery(acts[:1]))[:_LISTED])
     roles: dict[int, list[Membership]] = defaultdict(list)
     for membership in memberships.filter(user__in=shown).select_related("team", "organization").order_by("pk"):
