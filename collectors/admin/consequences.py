@@ -3,10 +3,13 @@
 Everything is counted among the rows that whoever asks may see.
 """
 
+from collections.abc import Callable
 from dataclasses import dataclass, field
 from typing import Any, Final
 from urllib.parse import urlencode
 
+from django.db.models import Q
+from django.db.models.functions import Now
 from django.urls import reverse
 from django.utils.functional import Promise
 from django.utils.translation import gettext as _
@@ -57,7 +60,7 @@ def of_membership(membership: Membership, principal: Principal) -> Consequences:
     lines = [
         _("%(person)s is not %(role)s in %(place)s any more, from the next request on.") % words,
         _("%(person)s is signed out everywhere, and can sign in again only where a role is left.") % words,
-        *_offers_of(person, membership.organization, principal),
+        *_ended(principal, lambda by: Q(organization=membership.organization_id, **{by: person})),
     ]
     if left:
         lines.append(
@@ -76,7 +79,8 @@ def of_membership(membership: Membership, principal: Principal) -> Consequences:
 
 def of_team(team: Team, principal: Principal) -> Consequences:
     """Return what comes of removing a team."""
-    people = visible_to(Membership.objects.filter(team=team), principal).count()
+    members = visible_to(Membership.objects.filter(team=team), principal).order_by().values("user")
+    people = members.count()
     lines = [
         ngettext(
             "%(count)s person loses their roles in it and is signed out.",
@@ -84,7 +88,8 @@ def of_team(team: Team, principal: Principal) -> Consequences:
             people,
         )
         % {"count": number(people)},
-        *_open_offers(principal, team=team),
+        # With a role ends what somebody made in the organization that lets others in.
+        *_ended(principal, lambda by: Q(team=team) | Q(organization=team.organization_id, **{f"{by}__in": members})),
     ]
     return Consequences(lines, _watching(principal, "team", team), FINAL)
 
@@ -103,7 +108,7 @@ def of_organization(organization: Organization, principal: Principal) -> Consequ
             people,
         )
         % {"count": number(people)},
-        *_open_offers(principal, organization=organization),
+        *_ended(principal, lambda _by: Q(organization=organization)),
         _("Its audit stays, for SUPER_ADMIN to read."),
     ]
     hindrances = _watching(principal, "organization", organization)
@@ -194,7 +199,8 @@ def of_deactivation(principal: Principal, rows: list[User]) -> list[str]:
             "They are signed out at once and cannot sign in again. Their roles stay, and count again once they are reactivated."
         )
     ]
-    tokens = PersonalToken.objects.filter(user__in=rows, revoked_at=None).count() if principal.is_superuser else 0
+    good = PersonalToken.objects.filter(user__in=rows, revoked_at=None, expires_at__gt=Now())
+    tokens = good.count() if principal.is_superuser else 0
     text = ngettext(
         "%(count)s API token of theirs is revoked for good.",
         "%(count)s API tokens of theirs are revoked for good.",
@@ -205,9 +211,14 @@ def of_deactivation(principal: Principal, rows: list[User]) -> list[str]:
     text = ngettext(
         "%(count)s open invitation that they made ends.", "%(count)s open invitations that they made end.", made
     )
+    lines += [text % {"count": number(made)}] if made else []
+    for_hosts = visible_to(EnrolmentToken.objects.filter(created_by__in=rows, revoked_at=None), principal).count()
+    text = ngettext(
+        "%(count)s enrolment token that they made ends.", "%(count)s enrolment tokens that they made end.", for_hosts
+    )
+    lines += [text % {"count": number(for_hosts)}] if for_hosts else []
     return [
         *lines,
-        *([text % {"count": number(made)}] if made else []),
         _("You can undo it right afterwards, or reactivate them any time.")
         if len(rows) == 1
         else _("You can reactivate them any time."),
@@ -222,27 +233,17 @@ def of_revoking(_principal: Principal, rows: list[Invitation]) -> list[str]:
     return [*lines, _("This cannot be undone, but you can invite again: that makes a new link.")]
 
 
-def _offers_of(person: User, organization: Organization, principal: Principal) -> list[str]:
-    invitations = visible_to(Invitation.objects.open().filter(organization=organization, invited_by=person), principal)
-    tokens = visible_to(
-        EnrolmentToken.objects.filter(organization=organization, created_by=person, revoked_at=None), principal
-    )
-    return _ended(invitations.count(), tokens.count())
-
-
-def _open_offers(principal: Principal, **place: Any) -> list[str]:
-    invitations = visible_to(Invitation.objects.open().filter(**place), principal).count()
-    return _ended(invitations, visible_to(EnrolmentToken.objects.filter(**place, revoked_at=None), principal).count())
-
-
-def _ended(invitations: int, tokens: int) -> list[str]:
+def _ended(principal: Principal, which: Callable[[str], Q]) -> list[str]:
+    """Return what is said of invitations and enrolment tokens that end; `which` is given the field that names who made them."""
     lines = []
+    invitations = visible_to(Invitation.objects.open().filter(which("invited_by")), principal).count()
     if invitations:
         text = ngettext("%(count)s open invitation ends.", "%(count)s open invitations end.", invitations)
         lines.append(text % {"count": number(invitations)})
-    if tokens:
-        text = ngettext("%(count)s enrolment token ends.", "%(count)s enrolment tokens end.", tokens)
-        lines.append(text % {"count": number(tokens)})
+    tokens = EnrolmentToken.objects.filter(which("created_by"), revoked_at=None)
+    if count := visible_to(tokens, principal).count():
+        text = ngettext("%(count)s enrolment token ends.", "%(count)s enrolment tokens end.", count)
+        lines.append(text % {"count": number(count)})
     return lines
 
 

@@ -7,12 +7,23 @@ import pytest
 from django.test import Client
 from django.urls import reverse
 
+from collectors.domain.actors import Actor
 from collectors.domain.roles import Role
-from collectors.models import AuditEntry, Invitation, Membership, MonitoredDatabase, Organization, Team, User
+from collectors.models import (
+    AuditEntry,
+    EnrolmentToken,
+    Invitation,
+    Membership,
+    MonitoredDatabase,
+    Organization,
+    PersonalToken,
+    Team,
+    User,
+)
 from collectors.services import collectors, people
 from collectors.services.invitations import invite
 from tests.admin.conftest import Rows, Visit
-from tests.cast import SOMEBODY, Cast
+from tests.cast import SOMEBODY, Cast, enrolment_token, person
 
 
 def offer_in(answer: Any) -> str:
@@ -118,6 +129,31 @@ def test_a_team_that_still_watches_says_what_has_to_go_first(cast: Cast, visit: 
     assert "1 database is still in it." in page
     assert "2 people lose their roles in it" in page
     assert 'name="post"' not in page
+
+
+def test_removing_a_team_counts_all_that_ends_with_it(cast: Cast, visit: Visit) -> None:
+    team = people.create_team(organization=cast.example, name="Empty", actor=SOMEBODY)
+    eve = person("eve@example.org", Role.ORG_ADMIN, cast.example)
+    Membership.objects.create(user=eve, organization=cast.example, team=team, role=Role.USER)
+    made_by = Actor(label=eve.email, user_id=eve.pk, address="")
+    for email, place in (("m@example.org", cast.shop), ("n@example.org", team)):
+        invite(organization=cast.example, team=place, role=Role.USER, email=email, actor=made_by)
+    invite(organization=cast.example, team=cast.shop, role=Role.USER, email="o@example.org", actor=SOMEBODY)
+    client, path = visit(cast.alice), reverse("admin:collectors_team_delete", args=[team.pk])
+    assert "2 open invitations end." in client.get(path).content.decode()
+    client.post(path, {"post": "yes"})
+    assert [row.email for row in Invitation.objects.open()] == ["o@example.org"]
+
+
+def test_deactivating_counts_what_still_lets_somebody_in(cast: Cast, visit: Visit) -> None:
+    token = enrolment_token(cast.shop).row
+    EnrolmentToken.objects.filter(pk=token.pk).update(created_by=cast.bob)
+    for name, expires_at in (("good", "2999-01-01T00:00Z"), ("expired", "2020-01-01T00:00Z")):
+        PersonalToken.objects.create(user=cast.bob, name=name, token_hash=name, expires_at=expires_at)
+    path = reverse("admin:collectors_user_do", args=[cast.bob.pk, "deactivate"])
+    asked = visit(cast.root).post(path).content.decode()
+    assert "1 API token of theirs is revoked for good." in asked
+    assert "1 enrolment token that they made ends." in asked
 
 
 def test_history_is_lost_only_to_whoever_types_the_name(cast: Cast, own: Rows, visit: Visit) -> None:
