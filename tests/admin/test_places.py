@@ -93,6 +93,7 @@ def test_a_person_is_shown_with_the_roles_that_the_reader_knows_and_no_others(ca
     root = page(visit, cast.root, "user", cast.bob.pk)
     assert {row.role for row, _, _ in root.context["roles_held"]} == {"TEAM_LEAD", "ORG_ADMIN"}
     assert root.context["tokens"] == 1
+    assert "cannot sign in" not in page(visit, cast.root, "user", cast.root.pk).content.decode()
     carols = page(visit, cast.bob, "user", cast.carol.pk)
     assert [manages for _, _, manages in carols.context["roles_held"]] == [False]
     assert carols.context["tells_factor"] is False
