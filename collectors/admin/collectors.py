@@ -71,7 +71,7 @@ class CollectorForm(RefusableForm, ConnectionForm):
         cleaned = super().clean()
         named = self.initial.get("db_password_from") and not self.cleaned_data.get("db_password_from")
         if named and not self.cleaned_data.get("db_password") and "db_password_from" not in self.errors:
-            self.add_error("db_password", "Enter the password that takes the secret's place.")
+            self.add_error("db_password", gettext("Enter the password that takes the secret's place."))
         return cleaned
 
     @property

@@ -9,6 +9,7 @@ from django.utils.translation import gettext_lazy as _
 from unfold.widgets import UnfoldAdminTextInputWidget
 
 from collectors.domain import labels, limits
+from collectors.services.labels import said
 
 _CHOICES: Final = reverse_lazy("admin:collectors_collector_choices")
 
@@ -44,7 +45,7 @@ class TagsField(forms.CharField):
         try:
             return labels.tags_of_line(super().clean(value) or "")
         except labels.BadLabel as error:
-            raise ValidationError(str(error), code="invalid") from error
+            raise ValidationError(said(error), code="invalid") from error
 
 
 class RegionField(forms.CharField):
@@ -65,4 +66,4 @@ class RegionField(forms.CharField):
         try:
             return labels.region(super().clean(value) or "")
         except labels.BadLabel as error:
-            raise ValidationError(str(error), code="invalid") from error
+            raise ValidationError(said(error), code="invalid") from error

@@ -5,6 +5,7 @@ from typing import Any
 from rest_framework import serializers
 
 from collectors.domain import labels
+from collectors.services.labels import said
 
 
 class RegionField(serializers.CharField):
@@ -29,4 +30,4 @@ def _label(rule: Any, value: Any) -> Any:
     try:
         return rule(value)
     except labels.BadLabel as error:
-        raise serializers.ValidationError(str(error), code="invalid") from error
+        raise serializers.ValidationError(said(error), code="invalid") from error

@@ -2,6 +2,7 @@
 
 import re
 from collections.abc import Iterable
+from enum import StrEnum
 from typing import Final
 
 from collectors.domain import limits
@@ -10,21 +11,30 @@ from collectors.domain import limits
 _LABEL: Final = re.compile(r"\w[\w.:/@+-]*")
 
 
+class Fault(StrEnum):
+    """What is wrong with labels."""
+
+    TOO_LONG = "too_long"
+    NO_WORD = "no_word"
+    TOO_MANY = "too_many"
+
+
 class BadLabel(ValueError):
-    """The text cannot be a label, or there are too many of them; the message says why."""
+    """The text cannot be a label, or there are too many of them. `label` is the beginning of the text at fault."""
+
+    def __init__(self, fault: Fault, label: str = "") -> None:
+        super().__init__(f"{fault}: {label}")
+        self.fault = fault
+        self.label = label
 
 
 def label(text: str) -> str:
     """Return the text as a label: in lower case, without spaces around it. Raises `BadLabel`."""
     found = text.strip().lower()
     if len(found) > limits.MAX_LABEL_CHARACTERS:
-        raise BadLabel(
-            f"A label has at most {limits.MAX_LABEL_CHARACTERS} characters: {found[: limits.MAX_LABEL_CHARACTERS]}"
-        )
+        raise BadLabel(Fault.TOO_LONG, found[: limits.MAX_LABEL_CHARACTERS])
     if not _LABEL.fullmatch(found):
-        raise BadLabel(
-            f"A label is one word of letters, digits and . : / @ + - _ that begins with a letter or digit: {found}"
-        )
+        raise BadLabel(Fault.NO_WORD, found)
     return found
 
 
@@ -37,7 +47,7 @@ def tags(texts: Iterable[str]) -> list[str]:
     """Return the texts as tags, each once, in order. Raises `BadLabel`."""
     found = sorted({label(text) for text in texts})
     if len(found) > limits.MAX_TAGS:
-        raise BadLabel(f"A collector has at most {limits.MAX_TAGS} tags.")
+        raise BadLabel(Fault.TOO_MANY)
     return found
 
 

@@ -2,7 +2,10 @@
 
 from collections.abc import Sequence
 
-from collectors.domain import labels
+from django.utils.translation import gettext as _
+
+from collectors.domain import labels, limits
+from collectors.domain.labels import BadLabel, Fault
 from collectors.models import Collector, CollectorTag
 from collectors.services.errors import Refused
 
@@ -14,8 +17,20 @@ def written(*, region: str | None = None, tags: Sequence[str] | None = None) -> 
         place = None if region is None else labels.region(region)
         member = "tags"
         return place, None if tags is None else labels.tags(tags)
-    except labels.BadLabel as error:
-        raise Refused(str(error), code="invalid", errors={member: [str(error)]}) from error
+    except BadLabel as error:
+        raise Refused(said(error), code="invalid", errors={member: [said(error)]}) from error
+
+
+def said(error: BadLabel) -> str:
+    """Return in words what is wrong."""
+    if error.fault is Fault.TOO_MANY:
+        return _("A collector has at most %(count)d tags.") % {"count": limits.MAX_TAGS}
+    if error.fault is Fault.TOO_LONG:
+        words = {"count": limits.MAX_LABEL_CHARACTERS, "label": error.label}
+        return _("A label has at most %(count)d characters: %(label)s") % words
+    return _(
+        "A label is one word of letters, digits and . : / @ + - _ that begins with a letter or digit: %(label)s"
+    ) % {"label": error.label}
 
 
 def replace_tags(*, collector: Collector, tags: Sequence[str]) -> list[str]:
