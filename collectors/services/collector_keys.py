@@ -15,6 +15,7 @@ from django.conf import settings
 from django.db import transaction
 from django.db.models import Case, F, Q, When
 from django.db.models.functions import Now
+from django.utils.translation import gettext as _
 
 from collectors.domain import limits
 from collectors.domain.actors import Actor
@@ -67,7 +68,9 @@ def request_rotation(*, collector: Collector, actor: Actor) -> None:
     """
     locked = Collector.objects.select_for_update().get(pk=collector.pk)
     if not locked.api_key_hash:
-        raise Conflict("The collector has no key, so that its agent cannot be asked: make one by hand.", code="no_key")
+        raise Conflict(
+            _("The collector has no key, so that its agent cannot be asked: make one by hand."), code="no_key"
+        )
     if locked.key_rotation_requested_at is None:
         Collector.objects.filter(pk=locked.pk).update(key_rotation_requested_at=Now())
         audit.record(

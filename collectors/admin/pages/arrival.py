@@ -83,7 +83,7 @@ def _heard(arrival: Arrival, now: datetime) -> Step:
             ),
         )
     waited = now - arrival.registered_at
-    text = _("Waiting since %(time)s. Start the agent with one of the commands above.") % {"time": duration(waited)}
+    text = _("Waiting for %(time)s. Start the agent with one of the commands above.") % {"time": duration(waited)}
     return Step("waiting", title, text, hints=_hints(arrival) if waited > _PATIENCE else ())
 
 
