@@ -33,9 +33,19 @@ _FRESH: Final = "_dbpower_undo_offer"
 def offer(request: HttpRequest, kind: str, *, back: str, **members: Any) -> None:
     """Let the message about what was just done offer to undo it. `members` are what the kind's function is given."""
     made: dict[str, Any] = {"id": secrets.token_urlsafe(9), "kind": kind, "members": members, "back": back}
-    made["until"] = int(timezone.now().timestamp()) + LASTS_SECONDS
+    made["until"] = good_until()
     request.session[_OFFERS] = [*request.session.get(_OFFERS, []), made][-_KEPT:]
     request.__dict__[_FRESH] = made["id"]
+
+
+def good_until() -> int:
+    """Return until when what is offered now is good, in seconds since 1970."""
+    return int(timezone.now().timestamp()) + LASTS_SECONDS
+
+
+def still_good(offered: dict[str, Any] | None) -> dict[str, Any] | None:
+    """Return what was offered, if that was not too long ago."""
+    return offered if offered is not None and offered.get("until", 0) >= timezone.now().timestamp() else None
 
 
 def with_button(request: HttpRequest, message: Any) -> Any:
@@ -60,8 +70,8 @@ def undo_page(request: HttpRequest) -> HttpResponse:
     if request.method != "POST":
         return HttpResponseNotAllowed(["POST"])
     offers = request.session.get(_OFFERS, [])
-    wanted = next((made for made in offers if made["id"] == request.POST.get("offer")), None)
-    if wanted is None or wanted["until"] < timezone.now().timestamp():
+    wanted = still_good(next((made for made in offers if made["id"] == request.POST.get("offer")), None))
+    if wanted is None:
         messages.error(request, _("This cannot be undone any more. Look at what there is now, and change it by hand."))
         return HttpResponseRedirect(reverse("admin:index"))
     request.session[_OFFERS] = [made for made in offers if made is not wanted]
