@@ -55,13 +55,14 @@ def context_of(collector: Collector, principal: Principal) -> dict[str, Any]:
     now = timezone.now()
     arrival = arrivals.arrival(collector)
     asked = Command.objects.open().filter(collector_id=collector.pk, command=CommandType.COLLECT)
+    waits = arrival.heard_at is not None and not arrival.has_numbers
     return {
         "arriving": collector,
         "steps": [_heard(arrival, now), _readable(arrival), _collected(arrival), _numbers(arrival, collector)],
         "is_complete": arrival.is_complete,
         "wizard": wizard(_step_of(arrival)),
-        "waits_for_collection": arrival.heard_at is not None and not arrival.has_numbers,
-        "is_asked": visible_to(asked, principal).exists(),
+        "waits_for_collection": waits,
+        "is_asked": waits and visible_to(asked, principal).exists(),
         "queries_address": f"{reverse('admin:queries')}?period=hour&database={collector.database_id}",
     }
 
