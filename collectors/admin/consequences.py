@@ -11,6 +11,7 @@ from urllib.parse import urlencode
 from django.db.models import Q
 from django.db.models.functions import Now
 from django.urls import reverse
+from django.utils import timezone
 from django.utils.functional import Promise
 from django.utils.translation import gettext as _
 from django.utils.translation import gettext_lazy, ngettext
@@ -153,7 +154,7 @@ def of_database(database: MonitoredDatabase, principal: Principal) -> Consequenc
     collectors = visible_to(Collector.objects.filter(database=database), principal).count()
     statements = visible_to(Statement.objects.filter(database=database), principal).count()
     is_logged = visible_to(SlowQuery.objects.filter(database=database), principal).exists()
-    since = f"{database.created_at:%Y-%m-%d}"
+    since = f"{timezone.localtime(database.created_at):%Y-%m-%d}"
     lines = [
         ngettext(
             "The numbers of %(count)s statement go, all that was collected since %(since)s.",

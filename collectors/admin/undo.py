@@ -147,7 +147,8 @@ def _organization_back(undoing: Undoing, *, pk: int, before: dict[str, Any], aft
 def _team_back(undoing: Undoing, *, pk: int, before: dict[str, Any], after: dict[str, Any]) -> str:
     row = undoing.unchanged(undoing.row(Team, pk, Permission.TEAM_MANAGE), after)
     people.change_team(team=row, name=before["name"], actor=undoing.actor)
-    return _("%(name)s is as it was before.") % {"name": row}
+    # Of what was changed with it, nothing goes back.
+    return _("The team is called %(name)s again.") % {"name": row}
 
 
 def _database_back(undoing: Undoing, *, pk: int, before: dict[str, Any], after: dict[str, Any]) -> str:

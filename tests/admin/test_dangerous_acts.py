@@ -82,7 +82,7 @@ def test_names_and_policies_and_roles_go_back_unless_somebody_changed_them_again
     client = visit(cast.alice)
     path = reverse("admin:collectors_team_change", args=[cast.shop.pk])
     offer = offer_in(client.post(path, {"name": "Shopping"}, follow=True))
-    assert "as it was before" in undo(client, offer)
+    assert undo(client, offer) == "The team is called Shop again."
     assert Team.objects.get(pk=cast.shop.pk).name == "Shop"
     offer = offer_in(client.post(path, {"name": "Shopping"}, follow=True))
     people.change_team(team=Team.objects.get(pk=cast.shop.pk), name="Third", actor=SOMEBODY)
@@ -161,8 +161,10 @@ def test_history_is_lost_only_to_whoever_types_the_name(cast: Cast, own: Rows, v
     path = reverse("admin:collectors_monitoreddatabase_delete", args=[database.pk])
     assert "1 collector still watches it." in client.get(path).content.decode()
     collectors.delete_collector(collector=cast.collector, actor=SOMEBODY)
+    MonitoredDatabase.objects.filter(pk=database.pk).update(created_at="2026-01-01T20:00Z")
+    User.objects.filter(pk=cast.bob.pk).update(time_zone="Pacific/Kiritimati")
     page = client.get(path).content.decode()
-    assert "The numbers of 1 statement go" in page
+    assert "The numbers of 1 statement go, all that was collected since 2026-01-02." in page
     assert "Its slow queries go." in page
     for typed in ({}, {"typed": database.name.upper()}):
         assert "not the name" in client.post(path, {"post": "yes", **typed}, follow=True).content.decode()
@@ -194,6 +196,15 @@ def test_inviting_again_makes_a_new_link_and_ends_the_old_one(cast: Cast, visit:
     assert "no-store" in answer["Cache-Control"]
     (waiting,) = Invitation.objects.open()
     assert (waiting.email, waiting.team_id, waiting.role) == ("n@example.org", cast.shop.pk, Role.USER)
+
+
+def test_whoever_accepts_while_somebody_else_is_signed_in_is_told_so(cast: Cast, visit: Visit) -> None:
+    client = visit(cast.alice)
+    made = invite(organization=cast.example, team=cast.shop, role=Role.USER, email="n@example.org", actor=SOMEBODY)
+    accepted = {"token": made.token, "accept": "", "password": "a new long pass phrase"}
+    answer: Any = client.post(reverse("admin:invitation"), accepted, follow=True)
+    (said,) = answer.context["messages"]
+    assert str(said) == "n@example.org has the role now. You are still signed in as alice@example.org."
 
 
 def test_a_link_of_the_console_chooses_the_place_and_nobody_elses(cast: Cast, visit: Visit) -> None:
