@@ -36,6 +36,8 @@ from collectors.models import (
 
 # What the name is typed into, where history is lost.
 TYPED: Final = "typed"
+# So many of what stands in the way are named at a time.
+_NAMED: Final = 50
 FINAL: Final = gettext_lazy("This cannot be undone.")
 
 
@@ -151,7 +153,7 @@ def of_policies(organization: Organization, wanted: dict[str, Any], principal: P
 
 def of_database(database: MonitoredDatabase, principal: Principal) -> Consequences:
     """Return what comes of removing a database."""
-    collectors = visible_to(Collector.objects.filter(database=database), principal).count()
+    collectors = visible_to(Collector.objects.filter(database=database), principal).order_by("name", "pk")
     statements = visible_to(Statement.objects.filter(database=database), principal).count()
     is_logged = visible_to(SlowQuery.objects.filter(database=database), principal).exists()
     since = f"{timezone.localtime(database.created_at):%Y-%m-%d}"
@@ -165,10 +167,14 @@ def of_database(database: MonitoredDatabase, principal: Principal) -> Consequenc
         *([_("Its slow queries go.")] if is_logged else []),
         _("Nothing changes on the database server itself."),
     ]
-    hindrances = []
-    if collectors:
-        text = ngettext("%(count)s collector still watches it.", "%(count)s collectors still watch it.", collectors)
-        hindrances.append((text % {"count": number(collectors)}, list_of("collector", {"q": database.name})))
+    # Each by itself: a collector may be called anything, so that no search finds them.
+    hindrances = [
+        (
+            _("The collector %(name)s still watches it.") % {"name": collector.name},
+            reverse("admin:collectors_collector_change", args=[collector.pk]),
+        )
+        for collector in collectors[:_NAMED]
+    ]
     return Consequences(lines, hindrances, FINAL, typed=database.name)
 
 

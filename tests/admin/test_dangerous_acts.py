@@ -159,7 +159,9 @@ def test_deactivating_counts_what_still_lets_somebody_in(cast: Cast, visit: Visi
 def test_history_is_lost_only_to_whoever_types_the_name(cast: Cast, own: Rows, visit: Visit) -> None:
     client, database = visit(cast.bob), own.database
     path = reverse("admin:collectors_monitoreddatabase_delete", args=[database.pk])
-    assert "1 collector still watches it." in client.get(path).content.decode()
+    page = client.get(path).content.decode()
+    assert "The collector shop-mysql still watches it." in page
+    assert f'href="{reverse("admin:collectors_collector_change", args=[cast.collector.pk])}"' in page
     collectors.delete_collector(collector=cast.collector, actor=SOMEBODY)
     MonitoredDatabase.objects.filter(pk=database.pk).update(created_at="2026-01-01T20:00Z")
     User.objects.filter(pk=cast.bob.pk).update(time_zone="Pacific/Kiritimati")
