@@ -45,6 +45,11 @@ def test_a_list_is_counted_up_to_a_bound_and_says_that_there_is_more(
     assert len(client.get(address, {"p": 2}).context["cl"].result_list) == 50
     assert client.get(address, {"p": 3}).status_code == 302
 
+    monkeypatch.setattr(BoundedPaginator, "most", 1000)
+    statuses(cast.collector, 1000)
+    assert b"the first 1,000 of more status changes" in client.get(address).content
+    monkeypatch.setattr(BoundedPaginator, "most", 100)
+
     StatusChange.objects.exclude(pk__in=list(StatusChange.objects.values_list("pk", flat=True)[:100])).delete()
     page = client.get(address)
     assert (page.context["cl"].result_count, b"of more" in page.content) == (100, False)
