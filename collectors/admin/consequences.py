@@ -75,6 +75,8 @@ def of_membership(membership: Membership, principal: Principal) -> Consequences:
             _("%(person)s then belongs to %(organization)s no more.")
             % {**words, "organization": membership.organization}
         )
+    if person.pk == principal.user_id:
+        return Consequences(lines, after=_("It is your own role: somebody else has to give it again."))
     return Consequences(
         lines, after=_("You can undo it right afterwards: the role is given again. What ended stays ended.")
     )
@@ -146,6 +148,8 @@ def of_policies(organization: Organization, wanted: dict[str, Any], principal: P
             without,
         )
         lines.append(text % {"count": number(without)})
+        if User.objects.filter(pk=principal.user_id or 0, second_factor__confirmed_at=None).exists():
+            return [*lines, _("You have none either: to change it back, you sign in anew and set one up first.")]
     return (
         [*lines, _("You can undo it right afterwards. What was removed by then does not come back.")] if lines else []
     )

@@ -9,10 +9,12 @@ from dataclasses import dataclass
 from typing import Any, Final
 
 from django.contrib import messages
+from django.contrib.auth import HASH_SESSION_KEY
 from django.http import HttpRequest, HttpResponse, HttpResponseNotAllowed, HttpResponseRedirect
 from django.middleware.csrf import get_token
 from django.urls import reverse
 from django.utils import timezone
+from django.utils.crypto import constant_time_compare
 from django.utils.html import format_html
 from django.utils.safestring import SafeString
 from django.utils.translation import gettext as _
@@ -31,11 +33,21 @@ _FRESH: Final = "_dbpower_undo_offer"
 
 
 def offer(request: HttpRequest, kind: str, *, back: str, **members: Any) -> None:
-    """Let the message about what was just done offer to undo it. `members` are what the kind's function is given."""
+    """Let the message about what was just done offer to undo it. `members` are what the kind's function is given.
+
+    Nothing is offered to whoever was signed out by it: the offer would be gone with the session.
+    """
+    if not _is_still_signed_in(request):
+        return
     made: dict[str, Any] = {"id": secrets.token_urlsafe(9), "kind": kind, "members": members, "back": back}
     made["until"] = good_until()
     request.session[_OFFERS] = [*request.session.get(_OFFERS, []), made][-_KEPT:]
     request.__dict__[_FRESH] = made["id"]
+
+
+def _is_still_signed_in(request: HttpRequest) -> bool:
+    present = User.objects.get(pk=signed_in.user(request).pk).get_session_auth_hash()
+    return constant_time_compare(request.session.get(HASH_SESSION_KEY, ""), present)
 
 
 def good_until() -> int:

@@ -105,8 +105,20 @@ def test_asking_for_a_second_factor_says_whom_it_signs_out(cast: Cast, own: Rows
     form = {"name": "Example GmbH", "second_factor_required": "on", "slow_query_retention_days": "14"}
     page = visit(cast.alice).post(path, form).content.decode()
     assert "4 people without a second factor are signed out" in page
+    assert "You have none either" in page
+    assert "undo it right afterwards" not in page
     assert "older than" not in page
     assert not Organization.objects.get(pk=cast.example.pk).second_factor_required
+
+
+def test_whoever_is_signed_out_by_the_own_act_is_offered_no_undo(cast: Cast, visit: Visit) -> None:
+    person("eve@example.org", Role.ORG_ADMIN, cast.example)
+    client, own = visit(cast.alice), cast.alice.memberships.get()
+    asked = client.get(reverse("admin:collectors_membership_delete", args=[own.pk])).content.decode()
+    assert "It is your own role" in asked
+    left = removed(client, own)
+    assert left.redirect_chain[-1][0].startswith("/admin/login/")
+    assert "Undo" not in left.content.decode()
 
 
 def test_deactivating_says_what_ends_and_is_taken_back(cast: Cast, visit: Visit) -> None:
