@@ -10,7 +10,7 @@ from django.utils.translation import gettext_lazy as _
 
 # By action: its title, and its sentence.
 ACTS: Final[dict[str, tuple[Any, Any]]] = {
-    "access.refused": (_("Access refused"), _("%(who)s asked for something that the role does not permit")),
+    "access.refused": (_("Access refused"), _("%(who)s asked for something that was refused")),
     "collector.change": (_("Collector changed"), _("%(who)s changed the collector %(what)s")),
     "collector.delete": (_("Collector removed"), _("%(who)s removed the collector %(what)s")),
     "collector.first_key": (_("First key made"), _("The agent of the collector %(what)s made its first key")),
