@@ -58,6 +58,12 @@ class Principal:
             return True
         return team_id in self.teams(permission)
 
+    def holds_within(self, permission: Permission, *, organization_id: int) -> bool:
+        """Tell whether the permission holds on anything in that organization: in all of it, or in a team of it."""
+        if not self.allows(permission):
+            return False
+        return self.is_superuser or any(g.organization_id == organization_id for g in self._with(permission))
+
     def _with(self, permission: Permission) -> list[Grant]:
         if not self.allows(permission):
             return []

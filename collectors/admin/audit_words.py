@@ -13,13 +13,13 @@ from django.utils.translation import gettext as _
 from django.utils.translation import pgettext
 
 from collectors.access import Principal, seen_objects, visible_to
-from collectors.admin.audit_sentences import ACTS, MEMBERS, NAMED
+from collectors.admin.audit_sentences import ACTS, MEMBERS, NAMED, OTHERWISE
 from collectors.admin.display import NOTHING, duration
 from collectors.models import AuditEntry, Organization, Team
 
 _LONGEST: Final = 200
-# Acts whose sentence holds both values of the one member that changed.
-_TELL_BOTH: Final = ("database.change", "team.change", "membership.change")
+# Acts whose sentence holds both values, where this member is the one that changed.
+_TELL_BOTH: Final = {"database.change": "name", "team.change": "name", "membership.change": "role"}
 
 
 @dataclass(frozen=True)
@@ -84,6 +84,9 @@ class _Seen:
 def _told(entry: AuditEntry, seen: _Seen) -> Told:
     address = seen.page(entry.object_type, entry.object_id)
     _title, sentence = ACTS.get(entry.action, ("", ""))
+    tells_both = set(entry.after) == {_TELL_BOTH.get(entry.action)}
+    if entry.action in OTHERWISE and not tells_both:
+        sentence = OTHERWISE[entry.action]
     values = _values(entry, seen)
     named = {
         "who": _named(entry.actor, seen.page("user", entry.user_id)),
@@ -93,7 +96,7 @@ def _told(entry: AuditEntry, seen: _Seen) -> Told:
     text = conditional_escape(str(sentence)) if sentence else SafeString("%(who)s: %(action)s %(what)s")
     # What fills the places is escaped, and so is the sentence.
     told = mark_safe(text % {**named, "action": conditional_escape(entry.action)})  # noqa: S308
-    return Told(entry, told, [] if entry.action in _TELL_BOTH else _changes(entry), address)
+    return Told(entry, told, [] if tells_both else _changes(entry), address)
 
 
 def _values(entry: AuditEntry, seen: _Seen) -> dict[str, str]:

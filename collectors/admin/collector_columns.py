@@ -4,6 +4,7 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Any, Final
+from urllib.parse import urlencode
 
 from django.urls import reverse
 from django.utils.functional import Promise
@@ -81,14 +82,19 @@ def chip(text: str, *, kind: str, address: str = "", title: str = "") -> SafeStr
     )
 
 
+def _label_chip(kind: str, label: str, title: str) -> SafeString:
+    """Return a label that leads to all that bear it: a plus sign in it would be a space in an address."""
+    return chip(label, kind=kind, address=f"?{urlencode({kind: label})}", title=title)
+
+
 def _name(listed: Listed) -> SafeString:
     collector = listed.row
     page = reverse("admin:collectors_collector_change", args=[collector.pk])
     tags = [row.tag for row in collector.tags.all()]
-    chips = [chip(collector.region, kind="region", address=f"?region={collector.region}", title=_("Region"))] * bool(
-        collector.region
-    )
-    chips += [chip(tag, kind="tag", address=f"?tag={tag}", title=_("Tag")) for tag in tags[:_TAGS_SHOWN]]
+    chips = []
+    if collector.region:
+        chips.append(_label_chip("region", collector.region, _("Region")))
+    chips += [_label_chip("tag", tag, _("Tag")) for tag in tags[:_TAGS_SHOWN]]
     if len(tags) > _TAGS_SHOWN:
         chips.append(chip(f"+{len(tags) - _TAGS_SHOWN}", kind="more", title=", ".join(tags[_TAGS_SHOWN:])))
     return format_html(

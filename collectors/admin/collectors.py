@@ -13,7 +13,7 @@ from django.utils.translation import gettext_lazy as _
 from django.views.decorators.http import require_safe
 
 from collectors.access import visible_to
-from collectors.admin import consequences, signed_in
+from collectors.admin import consequences, signed_in, undo
 from collectors.admin.actions import Outcome, scoped_action
 from collectors.admin.base import ScopedModelAdmin
 from collectors.admin.collector_filters import FILTERS
@@ -71,7 +71,7 @@ class CollectorForm(RefusableForm, ConnectionForm):
         cleaned = super().clean()
         named = self.initial.get("db_password_from") and not self.cleaned_data.get("db_password_from")
         if named and not self.cleaned_data.get("db_password") and "db_password_from" not in self.errors:
-            self.add_error("db_password", "Enter the password that takes the secret's place.")
+            self.add_error("db_password", gettext("Enter the password that takes the secret's place."))
         return cleaned
 
     @property
@@ -142,9 +142,14 @@ class CollectorAdmin(ScopedModelAdmin):
             own = visible_to(SavedFilter.objects.filter(is_default=True), signed_in.principal(request)).first()
             if own is not None and own.query:
                 return HttpResponseRedirect(f"{request.path}?{own.query}")
-        undo = request.session.pop(_UNDO, None) if request.method == "GET" and _UNDO in request.session else None
+        offered = request.session.pop(_UNDO, None) if request.method == "GET" and _UNDO in request.session else None
         # Django's own script for actions knows only the rows that were there at first.
-        extra = {**(extra_context or {}), "undo": undo, "media": Media(), "actions_of_list": self._bar(request)}
+        extra = {
+            **(extra_context or {}),
+            "undo": undo.still_good(offered),
+            "media": Media(),
+            "actions_of_list": self._bar(request),
+        }
         return super().changelist_view(request, extra)
 
     def _bar(self, request: HttpRequest) -> list[Any]:
@@ -154,7 +159,8 @@ class CollectorAdmin(ScopedModelAdmin):
         """Let the next page offer to undo what was done to those rows that were otherwise before."""
         ids = [row.pk for row in rows if row.auto_collect]
         if ids:
-            request.session[_UNDO] = {"action": name, "ids": ids}
+            request.session[_UNDO] = {"action": name, "ids": ids, "until": undo.good_until()}
+            request.__dict__[_UNDO] = True
 
     def object_action(self, request: HttpRequest, object_id: str, name: str) -> HttpResponse:
         """Run an action on one collector; the list's script is told in few words what came of it."""
@@ -162,8 +168,9 @@ class CollectorAdmin(ScopedModelAdmin):
         if "X-DBPower-Live" not in request.headers or response.status_code != HTTPStatus.FOUND:
             return response
         said = [{"level": message.level_tag, "text": str(message)} for message in messages.get_messages(request)]
-        undo = request.session.pop(_UNDO, None)
-        return JsonResponse({"messages": said, "undo": undo and self._address("do", object_id, undo["action"])})
+        # What an earlier request did, maybe to another collector, stays offered by the list's next page.
+        offered = request.session.pop(_UNDO, None) if request.__dict__.get(_UNDO) else None
+        return JsonResponse({"messages": said, "undo": offered and self._address("do", object_id, offered["action"])})
 
     # -- One collector -------------------------------------------------------------------------------------------------
 

@@ -1,6 +1,7 @@
 """Columns of tables and fields of pages that hold times and numbers. Django would show these in its own way."""
 
 from collections.abc import Callable
+from functools import cache
 from typing import Any
 
 from django.core.exceptions import FieldDoesNotExist
@@ -20,6 +21,8 @@ def shown(model: type[Model], name: Any, *, as_number: bool = False) -> Any:
     return _column(field, number) if as_number and isinstance(field, Field) else name
 
 
+# The same for the same field: a list asks for its columns and for those it can be ordered by, and compares them.
+@cache
 def _column(field: "Field[Any, Any]", show: Callable[[Any], str]) -> Callable[[Any], str]:
     def column(row: Any) -> str:
         return show(getattr(row, field.name))

@@ -123,9 +123,10 @@ def _address(concern: Concern) -> str:
         Concern.NEVER_HEARD: ("collector", {"heartbeat__status__exact": "STARTING"}),
         Concern.GAPS: ("gap", {}),
         Concern.COMMANDS: ("command", {}),
-        Concern.DUPLICATE: ("collector", {}),
+        # All of them, not what somebody's list opens with.
+        Concern.DUPLICATE: ("collector", {"q": ""}),
         Concern.LATE: ("collector", {"heartbeat__status__exact": "LATE"}),
-        Concern.KEYS: ("collector", {}),
+        Concern.KEYS: ("collector", {"q": ""}),
         Concern.CLOCKS: ("collector", {"clock": "wrong"}),
     }
     if concern not in lists:

@@ -3,11 +3,15 @@
 Everything is counted among the rows that whoever asks may see.
 """
 
+from collections.abc import Callable
 from dataclasses import dataclass, field
 from typing import Any, Final
 from urllib.parse import urlencode
 
+from django.db.models import Q
+from django.db.models.functions import Now
 from django.urls import reverse
+from django.utils import timezone
 from django.utils.functional import Promise
 from django.utils.translation import gettext as _
 from django.utils.translation import gettext_lazy, ngettext
@@ -32,6 +36,8 @@ from collectors.models import (
 
 # What the name is typed into, where history is lost.
 TYPED: Final = "typed"
+# So many of what stands in the way are named at a time.
+_NAMED: Final = 50
 FINAL: Final = gettext_lazy("This cannot be undone.")
 
 
@@ -57,7 +63,7 @@ def of_membership(membership: Membership, principal: Principal) -> Consequences:
     lines = [
         _("%(person)s is not %(role)s in %(place)s any more, from the next request on.") % words,
         _("%(person)s is signed out everywhere, and can sign in again only where a role is left.") % words,
-        *_offers_of(person, membership.organization, principal),
+        *_ended(principal, lambda by: Q(organization=membership.organization_id, **{by: person})),
     ]
     if left:
         lines.append(
@@ -69,6 +75,8 @@ def of_membership(membership: Membership, principal: Principal) -> Consequences:
             _("%(person)s then belongs to %(organization)s no more.")
             % {**words, "organization": membership.organization}
         )
+    if person.pk == principal.user_id:
+        return Consequences(lines, after=_("It is your own role: somebody else has to give it again."))
     return Consequences(
         lines, after=_("You can undo it right afterwards: the role is given again. What ended stays ended.")
     )
@@ -76,7 +84,8 @@ def of_membership(membership: Membership, principal: Principal) -> Consequences:
 
 def of_team(team: Team, principal: Principal) -> Consequences:
     """Return what comes of removing a team."""
-    people = visible_to(Membership.objects.filter(team=team), principal).count()
+    members = visible_to(Membership.objects.filter(team=team), principal).order_by().values("user")
+    people = members.count()
     lines = [
         ngettext(
             "%(count)s person loses their roles in it and is signed out.",
@@ -84,7 +93,8 @@ def of_team(team: Team, principal: Principal) -> Consequences:
             people,
         )
         % {"count": number(people)},
-        *_open_offers(principal, team=team),
+        # With a role ends what somebody made in the organization that lets others in.
+        *_ended(principal, lambda by: Q(team=team) | Q(organization=team.organization_id, **{f"{by}__in": members})),
     ]
     return Consequences(lines, _watching(principal, "team", team), FINAL)
 
@@ -103,7 +113,7 @@ def of_organization(organization: Organization, principal: Principal) -> Consequ
             people,
         )
         % {"count": number(people)},
-        *_open_offers(principal, organization=organization),
+        *_ended(principal, lambda _by: Q(organization=organization)),
         _("Its audit stays, for SUPER_ADMIN to read."),
     ]
     hindrances = _watching(principal, "organization", organization)
@@ -138,6 +148,8 @@ def of_policies(organization: Organization, wanted: dict[str, Any], principal: P
             without,
         )
         lines.append(text % {"count": number(without)})
+        if User.objects.filter(pk=principal.user_id or 0, second_factor__confirmed_at=None).exists():
+            return [*lines, _("You have none either: to change it back, you sign in anew and set one up first.")]
     return (
         [*lines, _("You can undo it right afterwards. What was removed by then does not come back.")] if lines else []
     )
@@ -145,10 +157,10 @@ def of_policies(organization: Organization, wanted: dict[str, Any], principal: P
 
 def of_database(database: MonitoredDatabase, principal: Principal) -> Consequences:
     """Return what comes of removing a database."""
-    collectors = visible_to(Collector.objects.filter(database=database), principal).count()
+    collectors = visible_to(Collector.objects.filter(database=database), principal).order_by("name", "pk")
     statements = visible_to(Statement.objects.filter(database=database), principal).count()
     is_logged = visible_to(SlowQuery.objects.filter(database=database), principal).exists()
-    since = f"{database.created_at:%Y-%m-%d}"
+    since = f"{timezone.localtime(database.created_at):%Y-%m-%d}"
     lines = [
         ngettext(
             "The numbers of %(count)s statement go, all that was collected since %(since)s.",
@@ -159,10 +171,14 @@ def of_database(database: MonitoredDatabase, principal: Principal) -> Consequenc
         *([_("Its slow queries go.")] if is_logged else []),
         _("Nothing changes on the database server itself."),
     ]
-    hindrances = []
-    if collectors:
-        text = ngettext("%(count)s collector still watches it.", "%(count)s collectors still watch it.", collectors)
-        hindrances.append((text % {"count": number(collectors)}, list_of("collector", {"q": database.name})))
+    # Each by itself: a collector may be called anything, so that no search finds them.
+    hindrances = [
+        (
+            _("The collector %(name)s still watches it.") % {"name": collector.name},
+            reverse("admin:collectors_collector_change", args=[collector.pk]),
+        )
+        for collector in collectors[:_NAMED]
+    ]
     return Consequences(lines, hindrances, FINAL, typed=database.name)
 
 
@@ -194,7 +210,8 @@ def of_deactivation(principal: Principal, rows: list[User]) -> list[str]:
             "They are signed out at once and cannot sign in again. Their roles stay, and count again once they are reactivated."
         )
     ]
-    tokens = PersonalToken.objects.filter(user__in=rows, revoked_at=None).count() if principal.is_superuser else 0
+    good = PersonalToken.objects.filter(user__in=rows, revoked_at=None, expires_at__gt=Now())
+    tokens = good.count() if principal.is_superuser else 0
     text = ngettext(
         "%(count)s API token of theirs is revoked for good.",
         "%(count)s API tokens of theirs are revoked for good.",
@@ -205,9 +222,14 @@ def of_deactivation(principal: Principal, rows: list[User]) -> list[str]:
     text = ngettext(
         "%(count)s open invitation that they made ends.", "%(count)s open invitations that they made end.", made
     )
+    lines += [text % {"count": number(made)}] if made else []
+    for_hosts = visible_to(EnrolmentToken.objects.filter(created_by__in=rows, revoked_at=None), principal).count()
+    text = ngettext(
+        "%(count)s enrolment token that they made ends.", "%(count)s enrolment tokens that they made end.", for_hosts
+    )
+    lines += [text % {"count": number(for_hosts)}] if for_hosts else []
     return [
         *lines,
-        *([text % {"count": number(made)}] if made else []),
         _("You can undo it right afterwards, or reactivate them any time.")
         if len(rows) == 1
         else _("You can reactivate them any time."),
@@ -222,27 +244,17 @@ def of_revoking(_principal: Principal, rows: list[Invitation]) -> list[str]:
     return [*lines, _("This cannot be undone, but you can invite again: that makes a new link.")]
 
 
-def _offers_of(person: User, organization: Organization, principal: Principal) -> list[str]:
-    invitations = visible_to(Invitation.objects.open().filter(organization=organization, invited_by=person), principal)
-    tokens = visible_to(
-        EnrolmentToken.objects.filter(organization=organization, created_by=person, revoked_at=None), principal
-    )
-    return _ended(invitations.count(), tokens.count())
-
-
-def _open_offers(principal: Principal, **place: Any) -> list[str]:
-    invitations = visible_to(Invitation.objects.open().filter(**place), principal).count()
-    return _ended(invitations, visible_to(EnrolmentToken.objects.filter(**place, revoked_at=None), principal).count())
-
-
-def _ended(invitations: int, tokens: int) -> list[str]:
+def _ended(principal: Principal, which: Callable[[str], Q]) -> list[str]:
+    """Return what is said of invitations and enrolment tokens that end; `which` is given the field that names who made them."""
     lines = []
+    invitations = visible_to(Invitation.objects.open().filter(which("invited_by")), principal).count()
     if invitations:
         text = ngettext("%(count)s open invitation ends.", "%(count)s open invitations end.", invitations)
         lines.append(text % {"count": number(invitations)})
-    if tokens:
-        text = ngettext("%(count)s enrolment token ends.", "%(count)s enrolment tokens end.", tokens)
-        lines.append(text % {"count": number(tokens)})
+    tokens = EnrolmentToken.objects.filter(which("created_by"), revoked_at=None)
+    if count := visible_to(tokens, principal).count():
+        text = ngettext("%(count)s enrolment token ends.", "%(count)s enrolment tokens end.", count)
+        lines.append(text % {"count": number(count)})
     return lines
 
 

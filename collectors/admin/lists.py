@@ -52,6 +52,11 @@ class BoundedList(ChangeList):
     Otherwise related rows are joined, and columns worked out, for every row that is sorted.
     """
 
+    def get_ordering_field(self, field_name: Any) -> Any:
+        """Return what a column is ordered by; nothing where its head offers no order, which an address may ask for all the same."""
+        offered = self.sortable_by is None or field_name in self.sortable_by
+        return super().get_ordering_field(field_name) if offered else None
+
     def get_results(self, request: HttpRequest) -> None:
         """Fetch the page."""
         super().get_results(request)

@@ -7,13 +7,13 @@ from django.db.models import Count, Model
 from django.http import HttpRequest
 from django.utils.translation import gettext_lazy as _
 
-from collectors.access import visible_to
+from collectors.access import Principal, visible_to
 from collectors.admin import signed_in
 from collectors.admin.base import ScopedModelAdmin
 from collectors.admin.display import number
 from collectors.admin.lists import BoundedList
 from collectors.domain.roles import Permission
-from collectors.models import Collector, Membership, MonitoredDatabase, Team
+from collectors.models import Collector, Membership, MonitoredDatabase, Organization, Team
 
 _COUNTED: Any = {
     "teams": (Team, "pk", Permission.TEAM_VIEW),
@@ -31,10 +31,19 @@ class PlaceList(BoundedList):
         super().get_results(request)
         rows: list[Any] = list(self.result_list)
         table: Any = self.model_admin
+        asking = signed_in.principal(request)
         for name in table.counted:
-            found = counts(table.place, rows, name, signed_in.principal(request))
+            found = counts(table.place, rows, name, asking)
             for row in rows:
-                row.__dict__.setdefault("counted", {})[name] = found.get(row.pk, 0)
+                told = found.get(row.pk, 0) if holds_at(asking, _COUNTED[name][2], row) else None
+                row.__dict__.setdefault("counted", {})[name] = told
+
+
+def holds_at(asking: Principal, permission: Permission, place: Organization | Team) -> bool:
+    """Tell whether the permission holds on anything in the place: what a role there does not show is not told to be none."""
+    if isinstance(place, Team):
+        return asking.holds_in(permission, organization_id=place.organization_id, team_id=place.pk)
+    return asking.holds_within(permission, organization_id=place.pk)
 
 
 def counts(place: str, rows: list[Any], name: str, asking: Any) -> dict[int, int]:

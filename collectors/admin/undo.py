@@ -9,10 +9,12 @@ from dataclasses import dataclass
 from typing import Any, Final
 
 from django.contrib import messages
+from django.contrib.auth import HASH_SESSION_KEY
 from django.http import HttpRequest, HttpResponse, HttpResponseNotAllowed, HttpResponseRedirect
 from django.middleware.csrf import get_token
 from django.urls import reverse
 from django.utils import timezone
+from django.utils.crypto import constant_time_compare
 from django.utils.html import format_html
 from django.utils.safestring import SafeString
 from django.utils.translation import gettext as _
@@ -31,11 +33,31 @@ _FRESH: Final = "_dbpower_undo_offer"
 
 
 def offer(request: HttpRequest, kind: str, *, back: str, **members: Any) -> None:
-    """Let the message about what was just done offer to undo it. `members` are what the kind's function is given."""
+    """Let the message about what was just done offer to undo it. `members` are what the kind's function is given.
+
+    Nothing is offered to whoever was signed out by it: the offer would be gone with the session.
+    """
+    if not _is_still_signed_in(request):
+        return
     made: dict[str, Any] = {"id": secrets.token_urlsafe(9), "kind": kind, "members": members, "back": back}
-    made["until"] = int(timezone.now().timestamp()) + LASTS_SECONDS
+    made["until"] = good_until()
     request.session[_OFFERS] = [*request.session.get(_OFFERS, []), made][-_KEPT:]
     request.__dict__[_FRESH] = made["id"]
+
+
+def _is_still_signed_in(request: HttpRequest) -> bool:
+    present = User.objects.get(pk=signed_in.user(request).pk).get_session_auth_hash()
+    return constant_time_compare(request.session.get(HASH_SESSION_KEY, ""), present)
+
+
+def good_until() -> int:
+    """Return until when what is offered now is good, in seconds since 1970."""
+    return int(timezone.now().timestamp()) + LASTS_SECONDS
+
+
+def still_good(offered: dict[str, Any] | None) -> dict[str, Any] | None:
+    """Return what was offered, if that was not too long ago."""
+    return offered if offered is not None and offered.get("until", 0) >= timezone.now().timestamp() else None
 
 
 def with_button(request: HttpRequest, message: Any) -> Any:
@@ -60,8 +82,8 @@ def undo_page(request: HttpRequest) -> HttpResponse:
     if request.method != "POST":
         return HttpResponseNotAllowed(["POST"])
     offers = request.session.get(_OFFERS, [])
-    wanted = next((made for made in offers if made["id"] == request.POST.get("offer")), None)
-    if wanted is None or wanted["until"] < timezone.now().timestamp():
+    wanted = still_good(next((made for made in offers if made["id"] == request.POST.get("offer")), None))
+    if wanted is None:
         messages.error(request, _("This cannot be undone any more. Look at what there is now, and change it by hand."))
         return HttpResponseRedirect(reverse("admin:index"))
     request.session[_OFFERS] = [made for made in offers if made is not wanted]
@@ -137,7 +159,8 @@ def _organization_back(undoing: Undoing, *, pk: int, before: dict[str, Any], aft
 def _team_back(undoing: Undoing, *, pk: int, before: dict[str, Any], after: dict[str, Any]) -> str:
     row = undoing.unchanged(undoing.row(Team, pk, Permission.TEAM_MANAGE), after)
     people.change_team(team=row, name=before["name"], actor=undoing.actor)
-    return _("%(name)s is as it was before.") % {"name": row}
+    # Of what was changed with it, nothing goes back.
+    return _("The team is called %(name)s again.") % {"name": row}
 
 
 def _database_back(undoing: Undoing, *, pk: int, before: dict[str, Any], after: dict[str, Any]) -> str:

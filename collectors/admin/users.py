@@ -100,13 +100,6 @@ class UserAdmin(ScopedModelAdmin):
     # Deactivating asks first: it is done by a button.
     fields = ["email", "name", "password", "is_superuser"]
 
-    def get_fieldsets(self, request: HttpRequest, obj: Any = None) -> list[Any]:
-        """Leave out, when adding, what nobody has yet."""
-        fieldsets = super().get_fieldsets(request, obj)
-        if obj is None:
-            fieldsets[0][1]["fields"] = ["email", "name", "password", "is_superuser"]
-        return fieldsets
-
     def get_readonly_fields(self, request: HttpRequest, obj: Any = None) -> list[str]:
         """Keep people from locking themselves out."""
         return ["is_superuser"] if obj is not None and obj.pk == request.user.pk else []

@@ -2,7 +2,7 @@
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from datetime import datetime, timedelta
+from datetime import UTC, datetime, timedelta
 from typing import Final
 
 from collectors.domain import periods
@@ -18,6 +18,8 @@ PRESETS: Final = {
 DEFAULT: Final = "day"
 _LONG: Final = timedelta(days=30)
 SHORTEST: Final = 3 * periods.BUCKET
+# Nothing is older, and what lies around the year 1 cannot be reckoned with.
+_EARLIEST: Final = datetime(1970, 1, 1, tzinfo=UTC)
 # Each is a whole number of the slots that numbers are stored in.
 _WIDTHS: Final = (
     periods.BUCKET,
@@ -83,7 +85,7 @@ def preset(name: str, *, now: datetime) -> TimeRange:
 
 def between(since: datetime, until: datetime, *, now: datetime, longest: timedelta) -> TimeRange:
     """Return the range of two moments, whichever comes first: not beyond now, not too short to be drawn, not too long."""
-    since, until = sorted((since, until))
+    since, until = sorted(max(at, _EARLIEST) for at in (since, until))
     until = min(until, now)
     since = min(since, until - SHORTEST)
     return TimeRange(max(since, until - longest), until)

@@ -1,18 +1,23 @@
 """The audit in words: sentences, what changed, where they lead, and the files."""
 
 import json
+from contextlib import suppress
+from copy import deepcopy
 from typing import Any
 
 import pytest
+from django.db import transaction
 from django.urls import reverse
 
-from collectors.admin.audit_sentences import ACTS, OBJECTS
+from collectors.admin.audit_sentences import ACTS, MEMBERS, NAMED, OBJECTS
 from collectors.domain import acts
 from collectors.domain.roles import Role
 from collectors.models import AuditEntry
 from collectors.services import audit, people
+from collectors.services.errors import Refused
 from tests.admin.conftest import Visit
 from tests.cast import SOMEBODY, Cast
+from tests.services.test_audit import CALLS
 
 LIST = "admin:collectors_auditentry_changelist"
 
@@ -24,6 +29,18 @@ def sentences(answer: Any) -> list[str]:
 def test_every_act_and_every_kind_of_object_has_its_words() -> None:
     assert set(ACTS) == set(acts.ACTIONS)
     assert set(OBJECTS) == set(acts.OBJECT_TYPES)
+
+
+def test_every_member_that_an_act_writes_has_its_words(cast: Cast) -> None:
+    written = set()
+    for prepare in CALLS.values():
+        with suppress(Refused), transaction.atomic():
+            prepare(deepcopy(cast))()
+            for entry in AuditEntry.objects.all():
+                written |= {*entry.before, *entry.after}
+            transaction.set_rollback(True)
+    assert len(written) > 30
+    assert written - set(MEMBERS) - NAMED == set()
 
 
 def test_what_was_done_reads_as_a_sentence_with_links_to_what_may_be_seen(cast: Cast, visit: Visit) -> None:
@@ -48,6 +65,17 @@ def test_what_changed_is_told_beside_the_sentence(cast: Cast, visit: Visit) -> N
     (entry,) = page.context["cl"].result_list
     (change,) = entry.told.changes
     assert (change.name, change.before, change.after) == ("days that slow queries are kept", "none", "7")
+
+
+def test_a_team_that_was_not_renamed_is_not_called_so(cast: Cast, visit: Visit) -> None:
+    people.change_team(team=cast.shop, plans=True, actor=SOMEBODY)
+    people.change_team(team=cast.shop, plans=False, name="Shopping", actor=SOMEBODY)
+    page = visit(cast.alice).get(reverse(LIST), {"action": "team.change"})
+    both, plans = page.context["cl"].result_list
+    assert "changed the team" in plans.told.sentence
+    assert [(change.name, change.before, change.after) for change in plans.told.changes] == [("plans", "no", "yes")]
+    assert "changed the team" in both.told.sentence
+    assert {(change.name, change.after) for change in both.told.changes} == {("plans", "no"), ("name", "Shopping")}
 
 
 def test_names_of_other_tenants_stay_unnamed_and_text_stays_text(cast: Cast, visit: Visit) -> None:

@@ -339,12 +339,19 @@ def test_a_dangerous_act_is_asked_about_and_done_to_those_rows_alone(cast: Cast,
     assert late.auto_collect
 
 
-def test_stopping_can_be_undone_for_those_that_ran(cast: Cast, visit: Visit) -> None:
+def test_stopping_can_be_undone_for_those_that_ran(cast: Cast, visit: Visit, monkeypatch: pytest.MonkeyPatch) -> None:
     client = visit(cast.alice)
     Collector.objects.filter(pk=cast.warehouse_collector.pk).update(auto_collect=False)
     form = {"action": "stop", "index": "0", "_selected_action": [cast.collector.pk, cast.warehouse_collector.pk]}
     client.post(LIST, form)
-    assert client.get(LIST).context["undo"] == {"action": "start", "ids": [cast.collector.pk]}
+    other = reverse("admin:collectors_collector_do", args=[cast.warehouse_collector.pk, "collect"])
+    assert client.post(other, headers={"X-DBPower-Live": "1"}).json()["undo"] is None
+    offered = client.get(LIST).context["undo"]
+    assert (offered["action"], offered["ids"]) == ("start", [cast.collector.pk])
+    assert client.get(LIST).context["undo"] is None
+    monkeypatch.setattr("collectors.admin.undo.LASTS_SECONDS", -1)
+    Collector.objects.update(auto_collect=True)
+    client.post(LIST, form)
     assert client.get(LIST).context["undo"] is None
 
 

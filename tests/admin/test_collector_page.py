@@ -107,7 +107,9 @@ def test_when_it_was_heard_and_what_it_complained_of_is_told(cast: Cast, visit: 
     assert "heartbeat: disk full" in [cause for *_, cause in response.context["flips"]]
 
 
-def test_collections_are_listed_with_what_is_missing_between_them(cast: Cast, own: Rows, visit: Visit) -> None:
+def test_collections_are_listed_with_what_is_missing_between_them(
+    cast: Cast, own: Rows, visit: Visit, monkeypatch: pytest.MonkeyPatch
+) -> None:
     StatusChange.objects.all().delete()
     flip(cast, "ONLINE", 30)
     flip(cast, "OFFLINE", 1)
@@ -138,6 +140,11 @@ def test_collections_are_listed_with_what_is_missing_between_them(cast: Cast, ow
         "77",
     ]
     assert (lines[1]["rows"], lines[1]["late"], lines[1]["took"]) == ("1,234", "1 min", "9 ms")
+    assert "2 times without the collections" in page(cast, visit, query="?period=day").content.decode()
+    monkeypatch.setattr("collectors.admin.pages.collections._HOLES", 1)
+    response = page(cast, visit, query="?period=day")
+    assert "More than 1 time without the collections" in response.content.decode()
+    assert "no collection for 30 min" in [line.get("hole") for line in response.context["collections"]]
 
 
 def test_of_one_that_is_online_nothing_is_asked(cast: Cast, visit: Visit) -> None:

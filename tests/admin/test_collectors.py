@@ -123,6 +123,17 @@ def test_it_can_be_narrowed_by_team_and_organization(cast: Cast, visit: Visit) -
         assert b"foreign-mysql" not in content
 
 
+def test_a_label_of_a_row_leads_to_all_that_bear_it_whatever_is_in_it(cast: Cast, visit: Visit) -> None:
+    collectors.change_collector(collector=cast.collector, region="eu+west", tags=["c++"], actor=SOMEBODY)
+    client = visit(cast.alice)
+    page = client.get(reverse(LIST)).content.decode()
+    links = re.findall(r'class="dbpower-chip[^"]*" href="([^"]*)"', page)
+    assert len(links) == 2
+    for link in links:
+        found = client.get(reverse(LIST) + link).context["cl"].result_list
+        assert [row.pk for row in found] == [cast.collector.pk], link
+
+
 # -- One collector -----------------------------------------------------------------------------------------------------
 
 

@@ -7,12 +7,23 @@ import pytest
 from django.test import Client
 from django.urls import reverse
 
+from collectors.domain.actors import Actor
 from collectors.domain.roles import Role
-from collectors.models import AuditEntry, Invitation, Membership, MonitoredDatabase, Organization, Team, User
+from collectors.models import (
+    AuditEntry,
+    EnrolmentToken,
+    Invitation,
+    Membership,
+    MonitoredDatabase,
+    Organization,
+    PersonalToken,
+    Team,
+    User,
+)
 from collectors.services import collectors, people
 from collectors.services.invitations import invite
 from tests.admin.conftest import Rows, Visit
-from tests.cast import SOMEBODY, Cast
+from tests.cast import SOMEBODY, Cast, enrolment_token, person
 
 
 def offer_in(answer: Any) -> str:
@@ -71,7 +82,7 @@ def test_names_and_policies_and_roles_go_back_unless_somebody_changed_them_again
     client = visit(cast.alice)
     path = reverse("admin:collectors_team_change", args=[cast.shop.pk])
     offer = offer_in(client.post(path, {"name": "Shopping"}, follow=True))
-    assert "as it was before" in undo(client, offer)
+    assert undo(client, offer) == "The team is called Shop again."
     assert Team.objects.get(pk=cast.shop.pk).name == "Shop"
     offer = offer_in(client.post(path, {"name": "Shopping"}, follow=True))
     people.change_team(team=Team.objects.get(pk=cast.shop.pk), name="Third", actor=SOMEBODY)
@@ -94,8 +105,20 @@ def test_asking_for_a_second_factor_says_whom_it_signs_out(cast: Cast, own: Rows
     form = {"name": "Example GmbH", "second_factor_required": "on", "slow_query_retention_days": "14"}
     page = visit(cast.alice).post(path, form).content.decode()
     assert "4 people without a second factor are signed out" in page
+    assert "You have none either" in page
+    assert "undo it right afterwards" not in page
     assert "older than" not in page
     assert not Organization.objects.get(pk=cast.example.pk).second_factor_required
+
+
+def test_whoever_is_signed_out_by_the_own_act_is_offered_no_undo(cast: Cast, visit: Visit) -> None:
+    person("eve@example.org", Role.ORG_ADMIN, cast.example)
+    client, own = visit(cast.alice), cast.alice.memberships.get()
+    asked = client.get(reverse("admin:collectors_membership_delete", args=[own.pk])).content.decode()
+    assert "It is your own role" in asked
+    left = removed(client, own)
+    assert left.redirect_chain[-1][0].startswith("/admin/login/")
+    assert "Undo" not in left.content.decode()
 
 
 def test_deactivating_says_what_ends_and_is_taken_back(cast: Cast, visit: Visit) -> None:
@@ -120,13 +143,42 @@ def test_a_team_that_still_watches_says_what_has_to_go_first(cast: Cast, visit: 
     assert 'name="post"' not in page
 
 
+def test_removing_a_team_counts_all_that_ends_with_it(cast: Cast, visit: Visit) -> None:
+    team = people.create_team(organization=cast.example, name="Empty", actor=SOMEBODY)
+    eve = person("eve@example.org", Role.ORG_ADMIN, cast.example)
+    Membership.objects.create(user=eve, organization=cast.example, team=team, role=Role.USER)
+    made_by = Actor(label=eve.email, user_id=eve.pk, address="")
+    for email, place in (("m@example.org", cast.shop), ("n@example.org", team)):
+        invite(organization=cast.example, team=place, role=Role.USER, email=email, actor=made_by)
+    invite(organization=cast.example, team=cast.shop, role=Role.USER, email="o@example.org", actor=SOMEBODY)
+    client, path = visit(cast.alice), reverse("admin:collectors_team_delete", args=[team.pk])
+    assert "2 open invitations end." in client.get(path).content.decode()
+    client.post(path, {"post": "yes"})
+    assert [row.email for row in Invitation.objects.open()] == ["o@example.org"]
+
+
+def test_deactivating_counts_what_still_lets_somebody_in(cast: Cast, visit: Visit) -> None:
+    token = enrolment_token(cast.shop).row
+    EnrolmentToken.objects.filter(pk=token.pk).update(created_by=cast.bob)
+    for name, expires_at in (("good", "2999-01-01T00:00Z"), ("expired", "2020-01-01T00:00Z")):
+        PersonalToken.objects.create(user=cast.bob, name=name, token_hash=name, expires_at=expires_at)
+    path = reverse("admin:collectors_user_do", args=[cast.bob.pk, "deactivate"])
+    asked = visit(cast.root).post(path).content.decode()
+    assert "1 API token of theirs is revoked for good." in asked
+    assert "1 enrolment token that they made ends." in asked
+
+
 def test_history_is_lost_only_to_whoever_types_the_name(cast: Cast, own: Rows, visit: Visit) -> None:
     client, database = visit(cast.bob), own.database
     path = reverse("admin:collectors_monitoreddatabase_delete", args=[database.pk])
-    assert "1 collector still watches it." in client.get(path).content.decode()
-    collectors.delete_collector(collector=cast.collector, actor=SOMEBODY)
     page = client.get(path).content.decode()
-    assert "The numbers of 1 statement go" in page
+    assert "The collector shop-mysql still watches it." in page
+    assert f'href="{reverse("admin:collectors_collector_change", args=[cast.collector.pk])}"' in page
+    collectors.delete_collector(collector=cast.collector, actor=SOMEBODY)
+    MonitoredDatabase.objects.filter(pk=database.pk).update(created_at="2026-01-01T20:00Z")
+    User.objects.filter(pk=cast.bob.pk).update(time_zone="Pacific/Kiritimati")
+    page = client.get(path).content.decode()
+    assert "The numbers of 1 statement go, all that was collected since 2026-01-02." in page
     assert "Its slow queries go." in page
     for typed in ({}, {"typed": database.name.upper()}):
         assert "not the name" in client.post(path, {"post": "yes", **typed}, follow=True).content.decode()
@@ -158,6 +210,15 @@ def test_inviting_again_makes_a_new_link_and_ends_the_old_one(cast: Cast, visit:
     assert "no-store" in answer["Cache-Control"]
     (waiting,) = Invitation.objects.open()
     assert (waiting.email, waiting.team_id, waiting.role) == ("n@example.org", cast.shop.pk, Role.USER)
+
+
+def test_whoever_accepts_while_somebody_else_is_signed_in_is_told_so(cast: Cast, visit: Visit) -> None:
+    client = visit(cast.alice)
+    made = invite(organization=cast.example, team=cast.shop, role=Role.USER, email="n@example.org", actor=SOMEBODY)
+    accepted = {"token": made.token, "accept": "", "password": "a new long pass phrase"}
+    answer: Any = client.post(reverse("admin:invitation"), accepted, follow=True)
+    (said,) = answer.context["messages"]
+    assert str(said) == "n@example.org has the role now. You are still signed in as alice@example.org."
 
 
 def test_a_link_of_the_console_chooses_the_place_and_nobody_elses(cast: Cast, visit: Visit) -> None:

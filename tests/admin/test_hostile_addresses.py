@@ -49,6 +49,7 @@ def _queries() -> Iterator[str]:
         yield f"q={text}&s={text}&extended=1"
     for way in ("", "__exact", "__id__exact", "__pk__exact", "__in", "__isnull", "__gte", "__lt", "__year"):
         yield from (f"organization{way}={value}" for value in ("x", f"1,{BIG}", BIG))
+    yield from ("since=0001-01-01T00:00&until=0001-01-02T00:00", "since=9999-12-31T23:59&until=9999-12-31T23:59")
     yield from (f"{name}__id__exact={BIG}" for name in ("team", "database", "collector", "user"))
     yield from ("status=x", "state__exact=%ff", "is_active__exact=7", "role__exact=KING", "heartbeat__status__exact=x")
     yield from (

@@ -4,6 +4,7 @@ from typing import Any
 
 from django.urls import reverse
 
+from collectors.domain.actors import Actor
 from collectors.domain.roles import Role
 from collectors.models import Membership, PersonalToken
 from collectors.services import people
@@ -65,6 +66,21 @@ def test_a_team_shows_its_people_collectors_and_databases(cast: Cast, own: Rows,
     assert reverse("admin:collectors_membership_add") + f"?team={cast.shop.pk}" in text
 
 
+def test_the_way_to_the_audit_of_a_team_leads_there_whatever_it_is_called(cast: Cast, visit: Visit) -> None:
+    people.change_team(team=cast.shop, name="R&D +50 %", actor=SOMEBODY)
+    query = page(visit, cast.alice, "team", cast.shop.pk).context["audit_query"]
+    told = visit(cast.alice).get(f"{reverse('admin:collectors_auditentry_changelist')}?{query}")
+    assert [entry.action for entry in told.context["cl"].result_list] == ["team.change"]
+
+
+def test_the_last_act_in_an_organization_was_done_there(cast: Cast, visit: Visit) -> None:
+    Membership.objects.create(user=cast.bob, organization=cast.sample, role=Role.ORG_ADMIN)
+    bob = Actor(label=cast.bob.email, user_id=cast.bob.pk, address="")
+    people.change_team(team=cast.foreign, name="Elsewhere", actor=bob)
+    shown = page(visit, cast.root, "organization", cast.example.pk).context["people"]
+    assert [line.last_act for line in shown if line.user == cast.bob] == [None]
+
+
 def test_a_person_is_shown_with_the_roles_that_the_reader_knows_and_no_others(cast: Cast, visit: Visit) -> None:
     Membership.objects.create(user=cast.bob, organization=cast.sample, role=Role.ORG_ADMIN)
     PersonalToken.objects.create(user=cast.bob, name="t", token_hash="a", expires_at="2999-01-01T00:00Z")
@@ -77,6 +93,7 @@ def test_a_person_is_shown_with_the_roles_that_the_reader_knows_and_no_others(ca
     root = page(visit, cast.root, "user", cast.bob.pk)
     assert {row.role for row, _, _ in root.context["roles_held"]} == {"TEAM_LEAD", "ORG_ADMIN"}
     assert root.context["tokens"] == 1
+    assert "cannot sign in" not in page(visit, cast.root, "user", cast.root.pk).content.decode()
     carols = page(visit, cast.bob, "user", cast.carol.pk)
     assert [manages for _, _, manages in carols.context["roles_held"]] == [False]
     assert carols.context["tells_factor"] is False
@@ -87,6 +104,24 @@ def test_lists_count_what_the_reader_sees(cast: Cast, visit: Visit) -> None:
     assert [row.counted for row in listed] == [{"teams": 1, "people": 2, "databases": 1, "collectors": 1}]
     columns = visit(cast.carol).get(reverse("admin:collectors_team_changelist")).context["cl"].list_display
     assert not {"people", "collectors"} & set(columns)
+
+
+def test_what_a_role_does_not_show_in_a_place_is_not_told_to_be_none(cast: Cast, visit: Visit) -> None:
+    Membership.objects.create(user=cast.carol, organization=cast.example, team=cast.warehouse, role=Role.TEAM_LEAD)
+    Membership.objects.create(user=cast.bob, organization=cast.sample, role=Role.ORG_ADMIN)
+    shop = page(visit, cast.carol, "team", cast.shop.pk).content.decode()
+    for words in ("Nobody has a role here yet", "No collector yet", "People</dt>"):
+        assert words not in shop
+    lines = page(visit, cast.carol, "organization", cast.example.pk).context["teams"]
+    assert [(str(line.team), line.people, line.statuses is None) for line in lines] == [
+        ("Shop", None, True),
+        ("Warehouse", 2, False),
+    ]
+    listed = visit(cast.carol).get(reverse("admin:collectors_team_changelist"))
+    assert [row.counted["collectors"] for row in listed.context["cl"].result_list] == [None, 1]
+    acts = page(visit, cast.bob, "team", cast.shop.pk).content.decode()
+    for words in ("What happened lately", "Last act here"):
+        assert words not in acts
 
 
 def test_a_list_that_holds_nothing_says_what_to_do(cast: Cast, visit: Visit) -> None:

@@ -1,5 +1,6 @@
 """The page of one statement: its text, its numbers, and what people write on it."""
 
+import re
 from datetime import timedelta
 from typing import Any
 
@@ -37,6 +38,15 @@ def shared(cast: Cast, own: Rows) -> Fingerprint:
     bucket(own.database, "select a", 1, 10, 5 * SECOND)
     bucket(cast.warehouse_collector.database, "select a", 1, 30, 15 * SECOND, schema="crm")
     return Fingerprint.objects.get(text="select a")
+
+
+def test_the_button_that_copies_the_statement_has_the_words_that_its_script_says(
+    cast: Cast, shared: Fingerprint, visit: Visit
+) -> None:
+    page = visit(cast.carol).get(address(shared)).content.decode()
+    (button,) = re.findall(r'<button[^>]*data-copy="copy-statement"[^>]*>', page)
+    assert 'data-copied="Copied"' in button
+    assert "data-selected=" in button
 
 
 def facts(answer: Any) -> dict[str, str]:

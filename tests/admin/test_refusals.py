@@ -6,9 +6,9 @@ import pytest
 from django.test import Client
 
 from collectors.domain.roles import Role
-from collectors.models import AuditEntry, Membership, Organization, Team
+from collectors.models import AuditEntry, Membership, Organization, Statement, Team
 from collectors.services.invitations import invite
-from tests.admin.conftest import Visit
+from tests.admin.conftest import Rows, Visit
 from tests.authenticator import with_second_factor
 from tests.cast import PASSWORD, SOMEBODY, Cast
 
@@ -151,3 +151,13 @@ def test_the_audit_is_narrowed_by_action_object_type_and_person(cast: Cast, visi
     page = alice.get(address).content.decode()
     assert cast.carol.email in page
     assert cast.mallory.email not in page
+
+
+def test_what_a_service_refuses_of_notes_plans_and_filters_is_written_too(cast: Cast, own: Rows, visit: Visit) -> None:
+    bob, page = visit(cast.bob), f"/admin/queries/{own.fingerprint.pk}/"
+    Statement.objects.filter(pk=own.statement.pk).update(source="pg_stat_statements")
+    bob.post(page, {"note": ""})
+    bob.post(f"{page}plan/", {"statement": own.statement.pk})
+    bob.post(f"{COLLECTORS}filters/", {"save": "1", "name": ""})
+    assert reasons() == ["invalid", "no_plan", "invalid"]
+    assert [entry.object_type for entry in refusals()] == ["fingerprint", "fingerprint", ""]

@@ -9,7 +9,7 @@ from django.contrib.sessions.models import Session
 from django.urls import reverse
 
 from collectors.domain import keys
-from collectors.models import AuditEntry, Collector, MonitoredDatabase
+from collectors.models import AuditEntry, Collector, Heartbeat, MonitoredDatabase
 from tests.admin.conftest import Visit
 from tests.admin.test_collectors import KEY, LIST, PAGE, stored_config
 from tests.cast import Cast
@@ -143,3 +143,14 @@ def test_a_collector_with_a_secret_of_its_host_gets_a_configuration_that_says_wh
     shown = json.loads(response.context["config"])
     assert shown["db_secrets"] == {"orders": {"file": "", "to": [{"host": "db.example.org", "port": 5433}]}}
     assert (shown["db_config"]["password_from"], "password" in shown["db_config"]) == ("orders", False)
+
+
+def test_whoever_asked_to_collect_while_waiting_is_told_so(cast: Cast, visit: Visit) -> None:
+    client, pk = visit(cast.bob), cast.collector.pk
+    Heartbeat.objects.filter(pk=pk).update(last_heartbeat=cast.collector.created_at)
+    waiting = reverse("admin:collectors_collector_arrival", args=[pk])
+    assert "Collect now" in client.get(waiting).content.decode()
+    client.post(reverse("admin:collectors_collector_do", args=[pk, "collect"]))
+    page = client.get(waiting).content.decode()
+    assert "Asked to collect now" in page
+    assert "arrival-collect" not in page

@@ -1,9 +1,13 @@
 """What people keep of how they look at the list of collectors, in the admin."""
 
+from typing import Any
+
 import pytest
 from django.urls import reverse
 
+from collectors.admin import concerns
 from collectors.models import ListColumns, SavedFilter
+from collectors.services.attention import Concern, Finding
 from tests.admin.conftest import Visit
 from tests.cast import Cast
 
@@ -63,3 +67,13 @@ def test_a_filter_needs_a_name(name: str, cast: Cast, visit: Visit) -> None:
     response = client.post(FILTERS, {"save": "1", "name": name, "query": "tag=x", "list": "tag=x"}, follow=True)
     assert b"A filter needs a name" in response.content
     assert not SavedFilter.objects.exists()
+
+
+@pytest.mark.parametrize("concern", [Concern.DUPLICATE, Concern.KEYS])
+def test_what_a_finding_leads_to_is_not_narrowed_by_the_filter_that_is_shown_first(
+    concern: Concern, cast: Cast, visit: Visit
+) -> None:
+    client = visit(cast.bob)
+    client.post(FILTERS, {"save": "1", "name": "Mine", "query": "tag=none", "is_default": "on"})
+    answer: Any = client.get(concerns.told(Finding(concern, 1)).address, follow=True)
+    assert [row.pk for row in answer.context["cl"].result_list] == [cast.collector.pk]

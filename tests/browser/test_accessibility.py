@@ -113,7 +113,7 @@ def wizard(page: Page, cast: Cast) -> Iterator[str]:
     page.fill("#id_db_host", "db.example.org")
     page.get_by_role("button", name="Next").click()
     page.get_by_role("button", name="Register and show the key").click()
-    expect(page.locator("#arrival")).to_contain_text("Waiting since")
+    expect(page.locator("#arrival")).to_contain_text("Waiting for")
     yield "register-4"
 
 

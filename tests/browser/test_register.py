@@ -54,7 +54,7 @@ def test_each_step_shows_what_it_is_about(phone: bool, dark: bool, cast: Cast, s
     shoot(page, f"register-2-{look}")
     page.get_by_role("button", name="Next").click()
     page.get_by_role("button", name="Register and show the key").click()
-    expect(page.locator("#arrival")).to_contain_text("Waiting since")
+    expect(page.locator("#arrival")).to_contain_text("Waiting for")
     shoot(page, f"register-4-{look}")
     no_sideways_scrolling(page)
 
@@ -139,7 +139,7 @@ def test_an_agent_that_cannot_read_is_told_with_what_mends_it(cast: Cast, sign_i
     page = sign_in(cast.bob)
     fill_in(page, cast, "orders", "mysql", host="127.0.0.1")
     page.get_by_role("button", name="Register and show the key").click()
-    expect(page.locator("#arrival")).to_contain_text("Waiting since")
+    expect(page.locator("#arrival")).to_contain_text("Waiting for")
     collector = Collector.objects.get(name="orders")
     source = {"readable": False, "detail": "SELECT command denied.", "remedy": "GRANT SELECT ON mysql.slow_log TO x"}
     Heartbeat.objects.filter(pk=collector.pk).update(

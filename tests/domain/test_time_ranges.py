@@ -34,6 +34,8 @@ def test_two_moments_are_taken_in_order_and_kept_within_bounds() -> None:
     assert between(NOW - HOUR, NOW + HOUR, now=NOW, longest=YEAR).until == NOW
     assert between(NOW, NOW, now=NOW, longest=YEAR).length == SHORTEST
     assert between(NOW - 99 * YEAR, NOW, now=NOW, longest=YEAR).length == YEAR
+    first = datetime(1, 1, 1, tzinfo=UTC)
+    assert between(first, first + HOUR, now=NOW, longest=YEAR).until.year == 1970
     assert between(NOW + 2 * HOUR, NOW + 3 * HOUR, now=NOW, longest=YEAR) == TimeRange(NOW - SHORTEST, NOW)
 
 

@@ -83,3 +83,22 @@ def test_a_collector_is_registered_with_labels_and_takes_them_along_when_it_goes
     assert (entry.after["region"], entry.after["tags"]) == ("eu", ["a", "b"])
     delete_collector(collector=collector, actor=SOMEBODY)
     assert not CollectorTag.objects.exists()
+
+
+@pytest.mark.parametrize(
+    ("tags", "said"),
+    [
+        (["two words"], "A label is one word"),
+        (["x" * (limits.MAX_LABEL_CHARACTERS + 1)], "A label has at most"),
+        ([f"t{number}" for number in range(limits.MAX_TAGS + 1)], "A collector has at most"),
+    ],
+)
+def test_what_is_wrong_with_a_label_is_said_in_the_language_of_whoever_asks(
+    tags: list[str], said: str, cast: Cast, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("collectors.services.labels._", lambda text: f"in Italian: {text}")
+    with pytest.raises(Refused) as caught:
+        change_collector(collector=cast.collector, tags=tags, actor=SOMEBODY)
+    (told,) = caught.value.errors["tags"]
+    assert told.startswith(f"in Italian: {said}")
+    assert "%(" not in told

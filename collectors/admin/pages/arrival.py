@@ -12,12 +12,13 @@ from django.utils import timezone
 from django.utils.html import format_html
 from django.utils.translation import gettext as _
 
-from collectors.access import may
+from collectors.access import Principal, may, visible_to
 from collectors.admin import signed_in
 from collectors.admin.display import ago, duration
 from collectors.admin.pages.wizard import AGENT_STEP, wizard
+from collectors.domain.commands import CommandType
 from collectors.domain.roles import Permission
-from collectors.models import Collector
+from collectors.models import Collector, Command
 from collectors.services import arrivals
 from collectors.services.arrivals import Arrival
 
@@ -45,20 +46,23 @@ def arrival_page(model_admin: Any, request: HttpRequest, object_id: str) -> Http
     if collector is None:
         raise Http404
     allowed = may(principal, Permission.COLLECTOR_COMMAND, collector)
-    context = {**context_of(collector), "may_command": allowed, "is_part": True}
+    context = {**context_of(collector, principal), "may_command": allowed, "is_part": True}
     return render(request, "admin/dbpower/arrival.html", context)
 
 
-def context_of(collector: Collector) -> dict[str, Any]:
+def context_of(collector: Collector, principal: Principal) -> dict[str, Any]:
     """Return what the template needs to show how far a collector is."""
     now = timezone.now()
     arrival = arrivals.arrival(collector)
+    asked = Command.objects.open().filter(collector_id=collector.pk, command=CommandType.COLLECT)
+    waits = arrival.heard_at is not None and not arrival.has_numbers
     return {
         "arriving": collector,
         "steps": [_heard(arrival, now), _readable(arrival), _collected(arrival), _numbers(arrival, collector)],
         "is_complete": arrival.is_complete,
         "wizard": wizard(_step_of(arrival)),
-        "waits_for_collection": arrival.heard_at is not None and not arrival.has_numbers,
+        "waits_for_collection": waits,
+        "is_asked": waits and visible_to(asked, principal).exists(),
         "queries_address": f"{reverse('admin:queries')}?period=hour&database={collector.database_id}",
     }
 
@@ -83,7 +87,7 @@ def _heard(arrival: Arrival, now: datetime) -> Step:
             ),
         )
     waited = now - arrival.registered_at
-    text = _("Waiting since %(time)s. Start the agent with one of the commands above.") % {"time": duration(waited)}
+    text = _("Waiting for %(time)s. Start the agent with one of the commands above.") % {"time": duration(waited)}
     return Step("waiting", title, text, hints=_hints(arrival) if waited > _PATIENCE else ())
 
 

@@ -31,7 +31,9 @@ def collections_context(
     period: dict[str, Any] = {"rows": rows, "since": shown.since, "until": shown.until}
     width = shown.slot(most=_SLOTS)
     slots = collections.by_slot(**period, width=width)
-    holes = [(hole, _hole(hole, parts)) for hole in collections.holes(**period, now=now, most=_HOLES)]
+    # One more than is told: whether there are more.
+    found = collections.holes(**period, now=now, most=_HOLES + 1)
+    holes = [(hole, _hole(hole, parts)) for hole in found[-_HOLES:]]
     newest = collections.newest(**period, most=_SHOWN)
     total = sum(slots)
     return {
@@ -48,6 +50,7 @@ def collections_context(
             gaps=[charts.Stretch(hole.since, hole.until, text) for hole, text in holes],
         ),
         "collections_missing": len(holes),
+        "collections_missing_more": len(found) > len(holes),
         "collects_instead": collector.database.lease.holder if collector.ha_role is HaRole.STANDBY else None,
     }
 

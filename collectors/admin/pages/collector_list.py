@@ -22,7 +22,7 @@ from django.urls import reverse
 from django.utils.translation import gettext as _
 
 from collectors.access import visible_to
-from collectors.admin import signed_in
+from collectors.admin import refusals, signed_in
 from collectors.admin.collector_columns import BY_NAME
 from collectors.admin.collector_filters import PARAMETERS, choices_of
 from collectors.admin.collector_list import filter_query
@@ -104,6 +104,7 @@ def saved_filters(model_admin: Any, request: HttpRequest) -> HttpResponse:
         try:
             return HttpResponseRedirect(_change_filters(request))
         except Refused as refusal:
+            refusals.record_refused(request, refusal)
             messages.error(request, str(refusal))
         return HttpResponseRedirect(_back(request))
     own = visible_to(SavedFilter.objects.all(), signed_in.principal(request))

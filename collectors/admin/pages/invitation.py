@@ -80,11 +80,18 @@ def invitation_page(site: Any, request: HttpRequest) -> HttpResponse:
                 refusals.record_void_invitation(request)
             show_refusal(form, refusal)
         else:
-            messages.success(request, gettext("Welcome. Sign in with your password."))
+            messages.success(request, _welcome(site, request, invitation))
             return HttpResponseRedirect(reverse("admin:login"))
     response = _page(site, request, invitation, form=form, token=token)
     response.status_code = status
     return response
+
+
+def _welcome(site: Any, request: HttpRequest, invitation: Invitation) -> str:
+    if not site.has_permission(request):
+        return gettext("Welcome. Sign in with your password.")
+    words = {"email": invitation.email, "other": signed_in.user(request).email}
+    return gettext("%(email)s has the role now. You are still signed in as %(other)s.") % words
 
 
 def invited_page(model_admin: Any, request: HttpRequest, made: list[Invited]) -> HttpResponse:

@@ -7,6 +7,7 @@ from django.http import HttpRequest, HttpResponse
 from django.shortcuts import render
 from django.utils.translation import gettext as _
 
+from collectors.admin import signed_in
 from collectors.admin.pages.arrival import context_of
 from collectors.services import configs
 from collectors.services.collectors import Registered
@@ -36,7 +37,7 @@ def registered_page(model_admin: Any, request: HttpRequest, registered: Register
         "is_local_secret": "db_secrets" in config,
         "ways": _ways(collector.type),
         "may_command": True,
-        **context_of(collector),
+        **context_of(collector, signed_in.principal(request)),
     }
     return _once(render(request, "admin/dbpower/registered.html", context))
 

@@ -4,6 +4,7 @@ from collections import defaultdict
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Any, Final
+from urllib.parse import urlencode
 
 from django.db.models import Count, OuterRef, Q, QuerySet, Subquery
 from django.http import HttpRequest
@@ -16,6 +17,7 @@ from collectors.admin import role_words, signed_in
 from collectors.admin.audit_words import tell
 from collectors.admin.consequences import list_of
 from collectors.admin.display import STATUS_COLOURS, freshness, number
+from collectors.admin.place_lists import holds_at
 from collectors.domain import limits
 from collectors.domain.liveness import Status
 from collectors.domain.roles import Permission
@@ -37,12 +39,12 @@ _ORDER: Final = {status.value: place for place, status in enumerate(Status)}
 
 @dataclass(frozen=True)
 class TeamLine:
-    """A team with how much is in it. Statuses are label, colour and number."""
+    """A team with how much is in it, None where whoever looks is not told. Statuses are label, colour and number."""
 
     team: Team
-    people: int
+    people: int | None
     databases: int
-    statuses: list[tuple[str, str, str]]
+    statuses: list[tuple[str, str, str]] | None
 
 
 @dataclass(frozen=True)
@@ -97,7 +99,7 @@ def team_context(request: HttpRequest, team: Team) -> dict[str, Any]:
             for row in collectors.order_by("name")[:_FEW]
         ],
         "acts": tell(_acts_about(team, asking), asking),
-        "audit_query": f"object_type=team&q={team.name}",
+        "audit_query": urlencode({"object_type": "team", "q": team.name}),
         "may_invite": may(asking, Permission.MEMBERSHIP_GIVE, team),
         "may_register": may(asking, Permission.COLLECTOR_KEY, team),
     }
@@ -112,13 +114,14 @@ def _shared(
     counted = collectors.order_by().values("heartbeat__status").annotate(number=Count("pk"))
     statuses = {row["heartbeat__status"]: row["number"] for row in counted}
     (kind, row), *_ = place.items()
+    organization = row.organization_id if isinstance(row, Team) else row.pk
     return {
-        "people": _person_lines(memberships, asking, tells_factor=may_see_policy),
+        "people": _person_lines(memberships, asking, organization=organization, tells_factor=may_see_policy),
         "person_count": memberships.order_by().values("user").distinct().count(),
         "tells_factor": may_see_policy,
-        "tells_acts": asking.holds(Permission.AUDIT_VIEW),
-        "sees_people": asking.holds(Permission.MEMBERSHIP_VIEW),
-        "sees_collectors": asking.holds(Permission.COLLECTOR_VIEW),
+        "tells_acts": holds_at(asking, Permission.AUDIT_VIEW, row),
+        "sees_people": holds_at(asking, Permission.MEMBERSHIP_VIEW, row),
+        "sees_collectors": holds_at(asking, Permission.COLLECTOR_VIEW, row),
         "invitations": waiting[:_FEW],
         "more_invitations": len(waiting) > _FEW,
         "collector_count": sum(statuses.values()),
@@ -147,7 +150,13 @@ def _team_lines(teams: list[Team], organization: Organization, asking: Principal
     for team, status, count in collectors.values_list("team", "heartbeat__status").annotate(number=Count("pk")):
         statuses[team][status] = count
     return [
-        TeamLine(team, people.get(team.pk, 0), databases.get(team.pk, 0), _labels(statuses[team.pk])) for team in teams
+        TeamLine(
+            team,
+            people.get(team.pk, 0) if holds_at(asking, Permission.MEMBERSHIP_VIEW, team) else None,
+            databases.get(team.pk, 0),
+            _labels(statuses[team.pk]) if holds_at(asking, Permission.COLLECTOR_VIEW, team) else None,
+        )
+        for team in teams
     ]
 
 
@@ -160,10 +169,13 @@ def _labels(statuses: dict[str, int]) -> list[tuple[str, str, str]]:
     return [(status, STATUS_COLOURS.get(status, "default"), number(statuses[status])) for status in known]
 
 
-def _person_lines(memberships: QuerySet[Membership], asking: Principal, *, tells_factor: bool) -> list[PersonLine]:
+def _person_lines(
+    memberships: QuerySet[Membership], asking: Principal, *, organization: int, tells_factor: bool
+) -> list[PersonLine]:
     users = visible_to(User.objects.filter(pk__in=memberships.order_by().values("user")), asking).order_by("email")
     # Of what they did here alone: what somebody does in another organization is that one's business.
-    acts = visible_to(AuditEntry.objects.filter(user_id=OuterRef("pk")), asking).order_by("-pk").values("created_at")
+    here = AuditEntry.objects.filter(user_id=OuterRef("pk"), organization=organization)
+    acts = visible_to(here, asking).order_by("-pk").values("created_at")
     shown = list(users.annotate(last_act=Subquery(acts[:1]))[:_LISTED])
     roles: dict[int, list[Membership]] = defaultdict(list)
     for membership in memberships.filter(user__in=shown).select_related("team", "organization").order_by("pk"):

@@ -11,7 +11,7 @@ from django.shortcuts import render
 from django.utils.translation import gettext as _
 
 from collectors.access import Principal, may, visible_to, with_removable
-from collectors.admin import charts, signed_in, sql_text, time_range
+from collectors.admin import charts, refusals, signed_in, sql_text, time_range
 from collectors.admin.display import Unit, in_unit
 from collectors.admin.pages import queries_choices, queries_table
 from collectors.admin.pages.queries_choices import GROUPINGS, Choices, number
@@ -211,8 +211,9 @@ def _write(request: HttpRequest, principal: Principal, fingerprint: Fingerprint)
         elif "remove" in request.POST:
             _remove(request, principal, fingerprint)
     except Refused as refusal:
+        refusals.record_refused(request, refusal, row=fingerprint)
         messages.error(request, str(refusal))
-    return HttpResponseRedirect(f"{request.get_full_path()}")
+    return HttpResponseRedirect(request.get_full_path())
 
 
 def _remove(request: HttpRequest, principal: Principal, fingerprint: Fingerprint) -> None:

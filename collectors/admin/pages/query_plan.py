@@ -11,7 +11,7 @@ from django.urls import reverse
 from django.utils.translation import gettext as _
 
 from collectors.access import Principal, may, visible_to
-from collectors.admin import signed_in
+from collectors.admin import refusals, signed_in
 from collectors.admin.pages.plan_tree import tree
 from collectors.admin.pages.plan_words import Failure, failure_of
 from collectors.admin.pages.queries_choices import number
@@ -56,6 +56,7 @@ def _ask(request: HttpRequest, principal: Principal, fingerprint: Fingerprint) -
     try:
         plan_requests.request_plan(statement=statement, actor=signed_in.actor(request))
     except Refused as refusal:
+        refusals.record_refused(request, refusal, row=fingerprint)
         return str(refusal)
     return ""
 

@@ -326,9 +326,10 @@
   });
   // What is not chosen does not belong into the address.
   document.getElementById("filter-form").addEventListener("submit", (event) => {
-    [...event.target.elements].forEach((field) => {
-      if (field.name && !field.value) field.disabled = true;
-    });
+    const unset = [...event.target.elements].filter((field) => field.name && !field.value && !field.disabled);
+    unset.forEach((field) => (field.disabled = true));
+    // The browser has read the form when this runs; a page that it brings back from its memory is whole again.
+    window.setTimeout(() => unset.forEach((field) => (field.disabled = false)), 0);
   });
 
   show("live");
