@@ -26,7 +26,7 @@ from django.db.models import (
     When,
 )
 from django.db.models.expressions import Col
-from django.db.models.functions import Cast
+from django.db.models.functions import Cast, Coalesce
 from django.utils import timezone
 from django.utils.translation import ngettext
 
@@ -85,6 +85,19 @@ class _OfStatement(F):
 def apart() -> Case:
     """Return what tells rows of one fingerprint apart: statements of unknown text must not melt into one row."""
     return Case(When(statement__fingerprint=None, then=_OfStatement()), default=0, output_field=BigIntegerField())
+
+
+def text_key() -> Coalesce:
+    """Return what statements are grouped by: the key of their text; while it is not here, their own id with a minus.
+
+    One number: of very many rows that is grouped noticeably quicker than two. `of_text_key` takes it apart.
+    """
+    return Coalesce(F("statement__fingerprint_id"), _OfStatement() * -1, output_field=BigIntegerField())
+
+
+def of_text_key(key: int) -> tuple[int | None, int]:
+    """Return the key of the text and 0, or None and the id of the statement whose text is not here."""
+    return (key, 0) if key > 0 else (None, -key)
 
 
 class _LookedUp(Subquery):

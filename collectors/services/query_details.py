@@ -31,7 +31,7 @@ from collectors.models import (
 from collectors.services import queries, retention, series
 from collectors.services.queries import PERCENTILES, GapLine
 from collectors.services.query_narrowing import Narrowing, narrowed, narrowed_gaps
-from collectors.services.top_queries import Question, Row
+from collectors.services.top_queries import TEXT_KEY, Question, Row
 
 # From so many databases on, longer periods are drawn in wider slots.
 _MANY_DATABASES: Final = 100
@@ -149,9 +149,9 @@ def load(
     if rows and not question.grouping.from_slow_queries:
         theirs = narrowed(question.costs, question.narrowing).filter(_of(question, rows))
         if question.grouping.of_statements:
-            theirs = theirs.annotate(apart=queries.apart())
+            theirs = theirs.annotate(**{TEXT_KEY: queries.text_key()})
         slots = series.by_slot(costs=theirs, since=since, until=until, width=width, sums=(TIME,), apart=question.apart)
-        found = {_identity(*key): [slot[TIME] for slot in totals] for key, totals in slots.items()}
+        found = {_identity(question, *key): [slot[TIME] for slot in totals] for key, totals in slots.items()}
     return Load(
         starts=starts,
         width=width,
@@ -183,13 +183,15 @@ def _of(question: Question, rows: Sequence[Row]) -> Q:
         ids = list(theirs[: _MOST_STATEMENTS + 1])
         if len(ids) <= _MOST_STATEMENTS:
             return Q(statement_id__in=[*ids, *unknown])
-    condition = Q(**{f"{question.apart[0]}__in": keys})
+    name = "statement__fingerprint_id" if question.grouping.of_statements else question.apart[0]
+    condition = Q(**{f"{name}__in": keys})
     return condition | Q(statement_id__in=unknown) if unknown else condition
 
 
-def _identity(key: Any, apart: int = 0, database_id: int | None = None, source: str = "") -> tuple[Any, ...]:
+def _identity(question: Question, key: Any, database_id: int | None = None, source: str = "") -> tuple[Any, ...]:
     """Return a row's identity from the values that `Question.apart` names."""
-    return (key, apart, database_id, source)
+    place = queries.of_text_key(key) if question.grouping.of_statements else (key, 0)
+    return (*place, database_id, source)
 
 
 def _slow_slots(
@@ -206,7 +208,7 @@ def _slow_slots(
     numbers = {start: number for number, start in enumerate(starts)}
     found: dict[tuple[Any, ...], list[int | None]] = {row.identity: [0] * len(starts) for row in rows}
     for host, start, time in slots:
-        found[_identity(host)][numbers[start]] = time
+        found[_identity(question, host)][numbers[start]] = time
     return found
 
 

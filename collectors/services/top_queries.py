@@ -41,9 +41,11 @@ from collectors.services.query_narrowing import Narrowing, narrowed
 
 # What the difference of total time between the two periods is ordered by.
 CHANGE: Final = "change"
+# The name of `queries.text_key` among a row's values.
+TEXT_KEY: Final = "text_key"
 _KEYS: Final[Mapping[Grouping, str]] = {
-    Grouping.FINGERPRINT: "statement__fingerprint_id",
-    Grouping.FINGERPRINT_DATABASE: "statement__fingerprint_id",
+    Grouping.FINGERPRINT: TEXT_KEY,
+    Grouping.FINGERPRINT_DATABASE: TEXT_KEY,
     Grouping.DATABASE: "database_id",
     Grouping.SCHEMA: "statement__schema_name",
     Grouping.USER: "statement__user_name",
@@ -116,7 +118,7 @@ class Question:
         if not self.grouping.of_statements:
             return (_KEYS[self.grouping],)
         place = ("database_id", "statement__source") if self.grouping is Grouping.FINGERPRINT_DATABASE else ()
-        return (_KEYS[self.grouping], "apart", *place)
+        return (_KEYS[self.grouping], *place)
 
 
 @dataclass(frozen=True)
@@ -207,7 +209,7 @@ def groups(question: Question) -> QuerySet[Any, dict[str, Any]]:
     """Return one row for each group: what it is kept apart by, `sum_…`, and where two periods are compared `was_…`."""
     rows = _base(question)
     if question.grouping.of_statements:
-        rows = rows.annotate(apart=queries.apart())
+        rows = rows.annotate(**{TEXT_KEY: queries.text_key()})
     periods = question.periods
     summed = {
         f"sum_{name}": _sum(question, name, periods.this if question.earlier else None) for name in question.columns
@@ -222,10 +224,12 @@ def groups(question: Question) -> QuerySet[Any, dict[str, Any]]:
 
 def row_of(question: Question, values: Mapping[str, Any]) -> Row:
     """Return a row of `groups` as one."""
-    change = values.get("change")
+    change, key, apart = values.get("change"), values[_KEYS[question.grouping]], 0
+    if question.grouping.of_statements:
+        key, apart = queries.of_text_key(key)
     return Row(
-        key=values[_KEYS[question.grouping]],
-        apart=values.get("apart", 0),
+        key=key,
+        apart=apart,
         database_id=values["database_id"] if question.grouping is Grouping.FINGERPRINT_DATABASE else None,
         source=values.get("statement__source", ""),
         sums={name: values[f"sum_{name}"] for name in question.columns},
