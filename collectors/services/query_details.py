@@ -220,7 +220,8 @@ def percentiles(
     if not question.grouping.of_statements or not wanted:
         return {}
     shown = question.shown
-    stored = queries.in_period(narrowed(sketches, question.narrowing), since=shown.since, until=shown.until).filter(
+    kept = retention.kept(narrowed(sketches, question.narrowing), since=shown.since)
+    stored = queries.in_period(kept, since=shown.since, until=shown.until).filter(
         statement__source=Source.SLOW_LOG, statement__fingerprint_id__in=wanted
     )
     apart = question.grouping is Grouping.FINGERPRINT_DATABASE
@@ -248,7 +249,7 @@ def percentiles_over_time(
     starts = time_ranges.starts(question.shown.since, question.shown.until, width)
     merged: dict[datetime, Sketch] = defaultdict(Sketch)
     stored = queries.in_period(
-        narrowed(sketches, question.narrowing),
+        retention.kept(narrowed(sketches, question.narrowing), since=starts[0]),
         since=starts[0],
         until=question.shown.until,
         widest=series.read_in(width),

@@ -115,8 +115,11 @@ def _roll_up(level: Level, database_id: int, start: datetime) -> bool:
 
 def _sum(name: str) -> str:
     """Return the SQL of a sum. One that no column can hold, which only invented numbers make, must not stop everybody's roll-up."""
-    total = f"SUM({name})"
-    return f"LEAST({total}, {limits.MAX_COUNTER})" if connection.vendor == "postgresql" else total
+    if connection.vendor == "postgresql":
+        return f"CASE WHEN SUM({name}) > {limits.MAX_COUNTER} THEN {limits.MAX_COUNTER} ELSE SUM({name}) END"
+    # SQLite refuses a sum of that size, of which the halves are far from it.
+    high, low = f"SUM({name} >> 32)", f"SUM({name} & {2**32 - 1})"
+    return f"CASE WHEN {high} + ({low} >> 32) >= {2**31} THEN {limits.MAX_COUNTER} ELSE ({high} << 32) + {low} END"
 
 
 def _replace(level: Level, database: MonitoredDatabase, start: datetime, end: datetime) -> None:

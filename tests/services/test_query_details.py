@@ -10,7 +10,7 @@ from django.utils import timezone
 
 from collectors.domain import metrics
 from collectors.domain.groupings import Grouping
-from collectors.models import DatabaseCost, Fingerprint, Gap, Latency, MonitoredDatabase, Statement
+from collectors.models import DatabaseCost, Fingerprint, Gap, Latency, MonitoredDatabase, Organization, Statement
 from collectors.services import queries, query_details, rollups, top_queries
 from collectors.services.query_narrowing import Narrowing
 from collectors.services.top_queries import Question, Row
@@ -154,3 +154,15 @@ def test_the_chosen_slow_queries_are_those_of_the_period(cast: Cast) -> None:
     assert query_details.slow_queries(question(hours=1)).count() == 1
     assert query_details.slow_queries(question(hours=3)).count() == 2
     assert top_queries.page(question(), order="calls", descending=True, offset=0, limit=5).count == 1
+
+
+def test_what_is_no_longer_kept_is_in_no_percentile(cast: Cast) -> None:
+    old = slow_query(query_time=100, age_seconds=3 * 86_400)
+    send(cast.collector, slow_log(0, 6, queries=[*[old] * 5, slow_query(query_time=1)]))
+    Organization.objects.filter(pk=cast.example.pk).update(history_retention_days=1)
+    asked = question(hours=168)
+    rows = page(asked).rows
+    told = query_details.percentiles(asked, rows, Latency.objects.all())
+    assert told[rows[0].identity]["p50_time_ns"] == pytest.approx(SECOND, rel=0.02)
+    _, (p95, _) = query_details.percentiles_over_time(asked, Latency.objects.all(), width=timedelta(days=1))
+    assert [value for value in p95 if value is not None] == [pytest.approx(SECOND, rel=0.02)]
