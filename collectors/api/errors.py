@@ -4,7 +4,7 @@ import logging
 import re
 from typing import Any, Final
 
-from django.core.exceptions import PermissionDenied
+from django.core.exceptions import ObjectDoesNotExist, PermissionDenied
 from django.http import Http404, HttpRequest, JsonResponse
 from rest_framework import exceptions, permissions, status
 from rest_framework.request import Request
@@ -37,7 +37,8 @@ def handle(exc: Exception, context: dict[str, Any]) -> Response | None:
     _record(exc, context["request"])
     if isinstance(exc, Refused):
         return _refused(exc)
-    if isinstance(exc, Http404):
+    # A row that was there when the request came may be gone when it is locked.
+    if isinstance(exc, (Http404, ObjectDoesNotExist)):
         exc = exceptions.NotFound()
     elif isinstance(exc, PermissionDenied):
         exc = exceptions.PermissionDenied()

@@ -1,6 +1,7 @@
 """Collectors as people see them."""
 
 from datetime import datetime, timedelta
+from typing import Any
 
 import pytest
 from django.db import connection
@@ -9,9 +10,11 @@ from django.test.utils import CaptureQueriesContext
 from django.utils import timezone
 
 from collectors.models import Collector, ControlPlane, Heartbeat
+from collectors.services import labels
+from collectors.services.collectors import delete_collector
 from dbpower_agent.database_config import TEXT_MEMBERS
 from tests.api.callers import Caller, content_of, signed_in, with_key
-from tests.cast import Cast
+from tests.cast import SOMEBODY, Cast
 
 pytestmark = pytest.mark.django_db
 
@@ -232,3 +235,15 @@ def test_what_is_no_label_is_refused(cast: Cast, member: str, value: object) -> 
     answer = signed_in(cast.bob).patch(f"collectors/{cast.collector.pk}", {member: value})
     assert answer.status_code == 400
     assert {name.split(".")[0] for name in content_of(answer)["errors"]} == {member}
+
+
+def test_a_collector_that_goes_while_it_is_changed_is_absent(cast: Cast, monkeypatch: pytest.MonkeyPatch) -> None:
+    written = labels.written
+
+    def gone(**given: Any) -> Any:
+        delete_collector(collector=cast.collector, actor=SOMEBODY)
+        return written(**given)
+
+    monkeypatch.setattr(labels, "written", gone)
+    answer = signed_in(cast.alice).patch(f"collectors/{cast.collector.pk}", {"name": "late"})
+    assert (answer.status_code, content_of(answer)["code"]) == (404, "not_found")
