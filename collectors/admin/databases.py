@@ -70,10 +70,11 @@ class MonitoredDatabaseAdmin(ScopedModelAdmin):
     def change(self, request: HttpRequest, obj: MonitoredDatabase, form: Any) -> None:
         """Give it another name."""
         name, before = form.cleaned_data.get("name", obj.name), obj.name
+        if name == before:
+            return
         databases.rename_database(database=obj, name=name, actor=signed_in.actor(request))
-        if name != before:
-            offered = {"pk": obj.pk, "before": {"name": before}, "after": {"name": name}}
-            undo.offer(request, "database", back=self._address("change", obj.pk), **offered)
+        offered = {"pk": obj.pk, "before": {"name": before}, "after": {"name": name}}
+        undo.offer(request, "database", back=self._address("change", obj.pk), **offered)
 
     def consequences(self, request: HttpRequest, obj: MonitoredDatabase) -> Consequences:
         """Return what comes of removing it."""

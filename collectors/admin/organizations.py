@@ -78,11 +78,12 @@ class OrganizationAdmin(PlaceAdmin):
     def change(self, request: HttpRequest, obj: Organization, form: Any) -> None:
         """Give it another name or another retention."""
         changes = {name: form.cleaned_data[name] for name in form.changed_data}
+        if not changes:
+            return
         before = {name: getattr(obj, name) for name in changes}
         people.change_organization(organization=obj, actor=signed_in.actor(request), **changes)
-        if changes:
-            back = self._address("change", obj.pk)
-            undo.offer(request, "organization", back=back, pk=obj.pk, before=before, after=changes)
+        back = self._address("change", obj.pk)
+        undo.offer(request, "organization", back=back, pk=obj.pk, before=before, after=changes)
 
     def consequences(self, request: HttpRequest, obj: Organization) -> Consequences:
         """Return what comes of removing it."""

@@ -100,6 +100,22 @@ def test_names_and_policies_and_roles_go_back_unless_somebody_changed_them_again
     assert undo(client, offer) == "carol@example.org is USER again."
 
 
+@pytest.mark.parametrize("noun", ["organization", "team", "monitoreddatabase", "membership"])
+def test_saving_what_is_there_already_is_no_act(noun: str, cast: Cast, visit: Visit) -> None:
+    row: Any = {
+        "organization": cast.example,
+        "team": cast.shop,
+        "monitoreddatabase": cast.collector.database,
+        "membership": cast.bob.memberships.get(),
+    }[noun]
+    same = {"role": row.role} if noun == "membership" else {"name": row.name}
+    before = AuditEntry.objects.count()
+    answer = visit(cast.alice).post(reverse(f"admin:collectors_{noun}_change", args=[row.pk]), same, follow=True)
+    assert "successfully" in answer.content.decode()
+    assert AuditEntry.objects.count() == before
+    assert 'name="offer"' not in answer.content.decode()
+
+
 def test_asking_for_a_second_factor_says_whom_it_signs_out(cast: Cast, own: Rows, visit: Visit) -> None:
     path = reverse("admin:collectors_organization_change", args=[cast.example.pk])
     form = {"name": "Example GmbH", "second_factor_required": "on", "slow_query_retention_days": "14"}
