@@ -87,6 +87,7 @@ def test_the_page_tells_what_happened_and_why_it_is_offline(
 def test_a_command_is_followed_from_click_to_result_without_a_reload(cast: Cast, sign_in: SignIn) -> None:
     Heartbeat.objects.filter(pk=cast.collector.pk).update(status="ONLINE", last_heartbeat=timezone.now())
     page = sign_in(cast.bob)
+    page.clock.install()
     page.goto(f"/admin/collectors/collector/{cast.collector.pk}/change/")
     page.get_by_role("button", name="Collect now").click()
     expect(page.locator("#live-commands")).to_contain_text("pending")
@@ -98,4 +99,12 @@ def test_a_command_is_followed_from_click_to_result_without_a_reload(cast: Cast,
     expect(page.locator("#live-commands")).to_contain_text("succeeded", timeout=10_000)
     Heartbeat.objects.filter(pk=cast.collector.pk).update(status="ERROR", last_error="disk full")
     expect(page.locator("#live")).to_contain_text("disk full", timeout=10_000)
+    # What is marked to be copied stays until it is not marked any more.
+    page.locator("#live").get_by_text("disk full").last.click(click_count=3)
+    Heartbeat.objects.filter(pk=cast.collector.pk).update(last_error="network away")
+    page.clock.fast_forward(4_000)
+    page.wait_for_timeout(300)
+    assert "disk full" in page.evaluate("getSelection().toString()")
+    page.evaluate("getSelection().removeAllRanges()")
+    expect(page.locator("#live")).to_contain_text("network away", timeout=10_000)
     assert page.evaluate("window.notReloaded")
