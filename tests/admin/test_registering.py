@@ -145,6 +145,16 @@ def test_a_collector_with_a_secret_of_its_host_gets_a_configuration_that_says_wh
     assert (shown["db_config"]["password_from"], "password" in shown["db_config"]) == ("orders", False)
 
 
+def test_the_team_whose_page_led_here_is_chosen_and_nobody_elses(cast: Cast, visit: Visit) -> None:
+    client = visit(cast.alice)
+    page = client.get(reverse("admin:collectors_team_change", args=[cast.shop.pk])).content.decode()
+    assert f'href="{reverse(ADD)}?team={cast.shop.pk}"' in page
+    for team, chosen in ((cast.shop.pk, True), (cast.foreign.pk, False), ("9" * 40, False)):
+        form = client.get(reverse(ADD), {"team": team}).content.decode()
+        assert (f'<option value="{team}" selected' in form) is chosen
+        assert str(cast.sample) not in form
+
+
 def test_whoever_asked_to_collect_while_waiting_is_told_so(cast: Cast, visit: Visit) -> None:
     client, pk = visit(cast.bob), cast.collector.pk
     Heartbeat.objects.filter(pk=pk).update(last_heartbeat=cast.collector.created_at)

@@ -16,6 +16,7 @@ from unfold.widgets import UnfoldAdminIntegerFieldWidget, UnfoldAdminSelectWidge
 
 from collectors.access import Principal, permitted
 from collectors.admin import refusals, signed_in
+from collectors.admin.base import number_in
 from collectors.admin.connections import CONNECTION_FIELDS, ConnectionForm
 from collectors.admin.forms import show_refusal
 from collectors.admin.labels import RegionField, TagsField
@@ -138,7 +139,12 @@ def register_page(model_admin: Any, request: HttpRequest) -> HttpResponse:
     """Show the form; once it is right, register the collector and answer with its key."""
     if not model_admin.has_add_permission(request):
         raise PermissionDenied
-    form = RegisterForm(signed_in.principal(request), request.POST if request.method == "POST" else None)
+    # A link of this console may name the team; one that is not offered chooses nothing.
+    form = RegisterForm(
+        signed_in.principal(request),
+        request.POST if request.method == "POST" else None,
+        initial={"team": number_in(request, "team")},
+    )
     if request.method == "POST" and form.is_valid():
         try:
             return registered_page(model_admin, request, _register(request, form))
