@@ -172,6 +172,8 @@ def _database_back(undoing: Undoing, *, pk: int, before: dict[str, Any], after: 
 def _account_back(undoing: Undoing, *, pk: int, before: dict[str, Any], after: dict[str, Any]) -> str:
     row = undoing.unchanged(undoing.row(User, pk, Permission.USER_MANAGE), after)
     people.change_user(user=row, changes=dict(before), actor=undoing.actor)
+    if before.get("is_active"):
+        return _("%(name)s is active again. Logins, tokens and invitations that ended stay ended.") % {"name": row}
     return _("%(name)s is as it was before.") % {"name": row}
 
 

@@ -145,7 +145,7 @@ def test_deactivating_says_what_ends_and_is_taken_back(cast: Cast, visit: Visit)
     assert User.objects.get(pk=cast.bob.pk).is_active
     offer = offer_in(client.post(path, {"confirmed": "1"}, follow=True))
     assert not User.objects.get(pk=cast.bob.pk).is_active
-    undo(client, offer)
+    assert "bob@example.org is active again. Logins" in undo(client, offer)
     assert User.objects.get(pk=cast.bob.pk).is_active
     own = reverse("admin:collectors_user_do", args=[cast.root.pk, "deactivate"])
     assert "You cannot deactivate yourself" in client.post(own, {"confirmed": "1"}, follow=True).content.decode()
