@@ -93,8 +93,10 @@ def signed_in(user: Any) -> dict[str, str]:
 def counted(somewhere: Place, cookies: list[dict[str, str]]) -> Counts:
     """Return how many statements each address takes, for each caller."""
     client = Client()
-    # Nobody of the cast was ever heard. For how long that has been so must not depend on how quick this machine is.
+    # Hardly anybody of the cast was ever heard. For how long that has been so must not depend on how quick this machine is.
     Heartbeat.objects.update(starting_since=timezone.now() - timedelta(hours=1))
+    # Whoever was heard is not late before all pages were asked for, however long that takes.
+    Heartbeat.objects.exclude(last_heartbeat=None).update(last_heartbeat=timezone.now() + timedelta(hours=1))
     presence.record_web()
     # Nor on when heartbeats were accepted first: from then on collectors are looked at that are late.
     ControlPlane.objects.update(accepting_since=timezone.now() - timedelta(days=1))
