@@ -1,11 +1,12 @@
 """Home: is anything wrong, and what costs most."""
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Any, Final
 from urllib.parse import urlencode
 
-from django.db.models import Case, IntegerField, QuerySet, Sum, Value, When
+from django.db.models import Case, IntegerField, QuerySet, Value, When
 from django.http import HttpRequest, HttpResponse
 from django.shortcuts import render
 from django.urls import reverse
@@ -30,7 +31,7 @@ from collectors.models import (
     MonitoredDatabase,
     StatusChange,
 )
-from collectors.services import attention, fleet, health, queries, retention, series
+from collectors.services import attention, dearest, fleet, health, queries, series
 from collectors.services.fleet import State, Tally
 
 Line = list[int | None]
@@ -39,6 +40,8 @@ _SLOTS: Final = 50
 # Of a large fleet the day is drawn in hours, which are rolled up already.
 _SLOTS_OF_MANY: Final = 25
 _MANY_DATABASES: Final = 100
+# The busiest of them, to find the dearest statements among.
+_LOOKED_THROUGH: Final = 200
 _SPARK_SLOTS: Final = 25
 _DATABASES_APART: Final = 7
 _TOP: Final = 10
@@ -91,8 +94,12 @@ def home_context(request: HttpRequest) -> dict[str, Any]:
         return context
     shown = _last_day(now)
     costs = visible_to(Cost.objects.all(), principal)
-    load = _load(principal, costs, shown, is_large=context["database_count"] > _MANY_DATABASES)
-    return {**context, "load": load, "top": _top(costs, shown)}
+    totals = visible_to(DatabaseCost.objects.all(), principal)
+    rows = queries.of_databases(costs=costs, totals=totals, since=shown.since)
+    busiest: list[tuple[int, int]] = []
+    if context["database_count"] > _MANY_DATABASES:
+        busiest = list(dearest.databases(rows=rows, since=shown.since, until=shown.until)[:_LOOKED_THROUGH])
+    return {**context, "load": _load(principal, rows, shown, busiest), "top": _top(costs, shown, busiest)}
 
 
 def _last_day(now: datetime) -> TimeRange:
@@ -175,12 +182,12 @@ def _parts(state: health.Detail) -> list[tuple[str, bool, float | None]]:
     ]
 
 
-def _load(principal: Principal, costs: QuerySet[Cost], shown: TimeRange, *, is_large: bool) -> charts.Chart:
-    """Draw the load of all databases, the busiest apart."""
-    width = shown.slot(most=_SLOTS_OF_MANY if is_large else _SLOTS)
-    first = periods.floor(shown.since, width)
-    rows = queries.of_databases(costs=costs, totals=visible_to(DatabaseCost.objects.all(), principal), since=first)
-    lines = _lines_of_many(rows, shown, width) if is_large else _lines_of_few(rows, shown, width)
+def _load(
+    principal: Principal, rows: QuerySet[Any], shown: TimeRange, busiest: Sequence[tuple[int, int]]
+) -> charts.Chart:
+    """Draw the load of all databases, the busiest apart: those that are named where there are many."""
+    width = shown.slot(most=_SLOTS_OF_MANY if busiest else _SLOTS)
+    lines = _lines_of_many(rows, shown, width, busiest) if busiest else _lines_of_few(rows, shown, width)
     gaps = queries.gaps_between(gaps=visible_to(Gap.objects.all(), principal), since=shown.since, until=shown.until)
     return charts.Chart(
         name="load",
@@ -208,12 +215,11 @@ def _lines_of_few(costs: QuerySet[Any], shown: TimeRange, width: timedelta) -> l
     return lines
 
 
-def _lines_of_many(costs: QuerySet[Any], shown: TimeRange, width: timedelta) -> list[tuple[str, Line]]:
-    """Return the same where there may be more databases than numbers that are worth being told: who is busiest is asked first."""
-    kept = retention.kept(costs, since=shown.since)
-    period = queries.counted_once(queries.in_period(kept, since=shown.since, until=shown.until), since=shown.since)
-    totals = period.order_by().values("database_id").annotate(total=Sum("total_time_ns")).order_by("-total")
-    names = _names([row["database_id"] for row in totals[:_DATABASES_APART]])
+def _lines_of_many(
+    costs: QuerySet[Any], shown: TimeRange, width: timedelta, busiest: Sequence[tuple[int, int]]
+) -> list[tuple[str, Line]]:
+    """Return the same where there may be more databases than numbers that are worth being told."""
+    names = _names([pk for pk, _ in busiest[:_DATABASES_APART]])
     place = Case(
         *(When(database_id=pk, then=Value(place)) for place, pk in enumerate(names)),
         default=Value(len(names)),
@@ -238,29 +244,32 @@ def _names(ids: list[int]) -> dict[int, str]:
     return {pk: rows[pk].name for pk in ids if pk in rows}
 
 
-def _top(costs: QuerySet[Cost], shown: TimeRange) -> list[TopRow]:
+def _top(costs: QuerySet[Cost], shown: TimeRange, busiest: Sequence[tuple[int, int]]) -> list[TopRow]:
     """Return the dearest fingerprints, each with its last day as a little line."""
-    rows = list(queries.top_fingerprints(costs=costs, since=shown.since, until=shown.until)[:_TOP])
+    rows = dearest.statements(costs=costs, busiest=busiest, since=shown.since, until=shown.until, most=_TOP)
     lines = series.by_slot(
-        costs=costs.filter(statement__fingerprint__fingerprint_id__in=[row["fingerprint_id"] for row in rows]),
+        costs=costs.filter(
+            database_id__in={row["database_id"] for row in rows},
+            statement__fingerprint__fingerprint_id__in={row["fingerprint_id"] for row in rows},
+        ),
         since=shown.since,
         until=shown.until,
         width=shown.slot(most=_SPARK_SLOTS),
         sums=("total_time_ns",),
         apart=("database_id", "statement__fingerprint__fingerprint_id"),
     )
-    dearest = max((row["sum_time_ns"] for row in rows), default=0)
-    return [_top_row(row, lines.get((row["database_id"], row["fingerprint_id"]), []), dearest) for row in rows]
+    most = max((row["sum_time_ns"] for row in rows), default=0)
+    return [_top_row(row, lines.get((row["database_id"], row["fingerprint_id"]), []), most) for row in rows]
 
 
-def _top_row(row: dict[str, Any], line: list[series.Totals], dearest: int) -> TopRow:
+def _top_row(row: dict[str, Any], line: list[series.Totals], most: int) -> TopRow:
     calls, total = row["sum_calls"], row["sum_time_ns"]
     return TopRow(
         text=row["fingerprint"] or "",
         address=f"{reverse('admin:query', args=[pk])}?period=day" if (pk := row["statement__fingerprint"]) else "",
         database=row["database_name"],
         total=in_unit(total, Unit.NANOSECONDS),
-        share=round(100 * total / dearest) if dearest else 0,
+        share=round(100 * total / most) if most else 0,
         calls=number(calls),
         average=in_unit(total / calls, Unit.NANOSECONDS) if calls else NOTHING,
         spark=[slot["total_time_ns"] for slot in line],
