@@ -35,7 +35,7 @@ class Watched:
         answer = self.control_plane.api(method, path, body, **self.headers)
         if answer.status_code == 401:
             # The token of a person who has looked on for long.
-            self.headers = self.control_plane.log_in()
+            self.headers = self.control_plane.log_in(anew=True)
             answer = self.control_plane.api(method, path, body, **self.headers)
         assert answer.ok, answer.text
         content: dict[str, Any] = answer.json() if answer.content else {}
