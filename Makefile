@@ -4,6 +4,8 @@ SHELL := /bin/bash
 .SHELLFLAGS := -euo pipefail -c
 .DEFAULT_GOAL := help
 MAKEFLAGS += --no-print-directory
+# Where it is set, each of the many hundred processes of a run would compile the same modules again.
+unexport PYTHONDONTWRITEBYTECODE
 .PHONY: help demo demo-clean serve test suites check lint format messages screenshots fuzz worlds chaos bench-agent bench-timing load-data load-data-clean bench-console requirements sbom clean
 
 PYTHON := .venv/bin/python
