@@ -15,6 +15,7 @@ from whitenoise.middleware import WhiteNoiseMiddleware  # type: ignore[import-un
 from collectors.services import audit, key_failures
 from tests.canaries import canaries_in
 from tests.cast import Cast, assemble
+from tests.servers.control_plane import ControlPlane
 
 # Two cores shared with database servers: time says nothing about the code under test.
 settings.register_profile("default", deadline=None, suppress_health_check=[HealthCheck.too_slow])
@@ -64,6 +65,20 @@ def django_db_modify_db_settings(django_db_modify_db_settings_parallel_suffix: N
 def cast(db: None) -> Cast:
     """The people and things of `tests.cast`."""
     return assemble()
+
+
+@pytest.fixture(scope="session")
+def shared_control_plane() -> Iterator[ControlPlane]:
+    """A control plane with nothing set for all tests with tenants of their own."""
+    with ControlPlane() as running:
+        yield running
+
+
+@pytest.fixture(scope="module")
+def control_plane(shared_control_plane: ControlPlane) -> ControlPlane:
+    """The same, running whatever the module before did to it."""
+    shared_control_plane.process.start(120)
+    return shared_control_plane
 
 
 @pytest.fixture(autouse=True)
