@@ -18,7 +18,7 @@ class Watched:
     ) -> None:
         """Register a collector in a new organization, or one more `beside` the collector of a database."""
         self.control_plane = control_plane
-        self.headers: dict[str, str] = beside.headers if beside else control_plane.log_in()
+        self.headers: dict[str, str] = beside.headers if beside else control_plane.logged_in()
         body = {"name": engine, "type": engine, "config": config}
         if beside:
             body |= {name: beside.collector[name] for name in ("team_id", "database_id")}
@@ -35,7 +35,7 @@ class Watched:
         answer = self.control_plane.api(method, path, body, **self.headers)
         if answer.status_code == 401:
             # The token of a person who has looked on for long.
-            self.headers = self.control_plane.log_in(anew=True)
+            self.headers = self.control_plane.log_in()
             answer = self.control_plane.api(method, path, body, **self.headers)
         assert answer.ok, answer.text
         content: dict[str, Any] = answer.json() if answer.content else {}

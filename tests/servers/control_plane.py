@@ -130,13 +130,16 @@ class ControlPlane:
             method, f"{self.address}/api/v1/{path}", json=body, headers=headers, timeout=30, proxies={"http": ""}
         )
 
-    def log_in(self, *, anew: bool = False) -> dict[str, str]:
-        """Return the administrator's header, the last one while it is young and unless `anew`: passwords take long, on purpose."""
-        if anew or time.monotonic() > self._good_until:
-            answer = self.api("POST", "auth/token", {"email": ADMINISTRATOR, "password": self.password})
-            self._header = {"Authorization": f"Bearer {answer.json()['access']}"}
-            self._good_until = time.monotonic() + TOKEN_SECONDS
+    def log_in(self) -> dict[str, str]:
+        """Log in, and return the administrator's header."""
+        answer = self.api("POST", "auth/token", {"email": ADMINISTRATOR, "password": self.password})
+        self._header = {"Authorization": f"Bearer {answer.json()['access']}"}
+        self._good_until = time.monotonic() + TOKEN_SECONDS
         return self._header
+
+    def logged_in(self) -> dict[str, str]:
+        """Return the header of the last log-in while it is young: checking a password takes long, on purpose."""
+        return self._header if time.monotonic() < self._good_until else self.log_in()
 
     def _ready(self) -> None:
         requests.get(f"{self.address}/health/ready", timeout=5, proxies={"http": ""}).raise_for_status()
