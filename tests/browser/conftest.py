@@ -129,7 +129,7 @@ def sign_in(pages: Pages, live_server: LiveServer) -> Iterator[SignIn]:
     """Return a function that makes an empty page for somebody signed in; whatever goes wrong on it fails the test.
 
     The session is made as the form makes it, which has a test of its own. A test that listens to its page, or changes what it
-    loads, has it `alone`: nobody uses it afterwards.
+    loads or its clock, has it `alone`: nobody uses it afterwards.
     """
     shared: list[tuple[Page, Watch]] = []
     own: list[tuple[Page, Watch]] = []
