@@ -4,6 +4,8 @@ SHELL := /bin/bash
 .SHELLFLAGS := -euo pipefail -c
 .DEFAULT_GOAL := help
 MAKEFLAGS += --no-print-directory
+# Where it is set, each of the many hundred processes of a run would compile the same modules again.
+unexport PYTHONDONTWRITEBYTECODE
 .PHONY: help demo demo-clean serve test suites check lint format messages screenshots fuzz worlds chaos bench-agent bench-timing load-data load-data-clean bench-console requirements sbom clean
 
 PYTHON := .venv/bin/python
@@ -37,7 +39,7 @@ serve: ## Start the control plane: embedded, or on DATABASE_URL and REDIS_URL wh
 	@.ci/install serve
 	@exec $(PYTHON) manage.py serve
 
-test: ## Run the checks and all tests: SQLite, PostgreSQL, real servers, a browser (about twenty minutes on two cores)
+test: ## Run the checks and all tests: SQLite, PostgreSQL, real servers, a browser (about a quarter of an hour on two cores)
 	@.ci/install test
 	@$(MAKE) --jobs 2 check suites
 	@$(say) "tests, 1 of 3: everything quick, on SQLite"

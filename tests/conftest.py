@@ -1,5 +1,6 @@
 """What all tests share. The servers come from the plugin `tests.servers.plugin`."""
 
+import gc
 import os
 import subprocess
 from collections.abc import Iterator
@@ -14,6 +15,7 @@ from whitenoise.middleware import WhiteNoiseMiddleware  # type: ignore[import-un
 from collectors.services import audit, key_failures
 from tests.canaries import canaries_in
 from tests.cast import Cast, assemble
+from tests.servers.control_plane import ControlPlane
 
 # Two cores shared with database servers: time says nothing about the code under test.
 settings.register_profile("default", deadline=None, suppress_health_check=[HealthCheck.too_slow])
@@ -44,6 +46,13 @@ def _look_for_static_files_once() -> None:
     WhiteNoiseMiddleware.add_files_from_finders = once
 
 
+def pytest_collection_finish() -> None:
+    """Look for garbage among what tests make, and more seldom: thousands of tests and modules are none, and cost a tenth of the time."""
+    gc.collect()
+    gc.freeze()
+    gc.set_threshold(100_000, 50, 50)
+
+
 @pytest.fixture(scope="session")
 def django_db_modify_db_settings(django_db_modify_db_settings_parallel_suffix: None) -> None:
     """Keep SQLite's test database in a file, as in production: threads cannot share one in memory."""
@@ -56,6 +65,20 @@ def django_db_modify_db_settings(django_db_modify_db_settings_parallel_suffix: N
 def cast(db: None) -> Cast:
     """The people and things of `tests.cast`."""
     return assemble()
+
+
+@pytest.fixture(scope="session")
+def shared_control_plane() -> Iterator[ControlPlane]:
+    """A control plane with nothing set for all tests with tenants of their own."""
+    with ControlPlane() as running:
+        yield running
+
+
+@pytest.fixture(scope="module")
+def control_plane(shared_control_plane: ControlPlane) -> ControlPlane:
+    """The same, running whatever the module before did to it."""
+    shared_control_plane.process.start(120)
+    return shared_control_plane
 
 
 @pytest.fixture(autouse=True)

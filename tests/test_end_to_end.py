@@ -1,6 +1,5 @@
 """The main job: real agents beside real databases, and the numbers that come out at the other end."""
 
-from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
@@ -12,12 +11,6 @@ from tests.servers.control_plane import ControlPlane
 from tests.watched import MONITOR_PASSWORD, Watched, watch_mariadb, watch_postgresql
 
 pytestmark = [pytest.mark.slow, pytest.mark.timeout(180)]
-
-
-@pytest.fixture(scope="module")
-def control_plane() -> Iterator[ControlPlane]:
-    with ControlPlane() as running:
-        yield running
 
 
 @pytest.fixture

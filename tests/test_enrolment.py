@@ -6,7 +6,6 @@ import stat
 import subprocess
 import sys
 import threading
-from collections.abc import Iterator
 from http.server import BaseHTTPRequestHandler, HTTPServer
 from pathlib import Path
 from typing import Any
@@ -46,12 +45,6 @@ enrolment.write_atomically, Connection.send = stored, sent
 """
 # Before and after each of: storing the request's number, asking, storing the key, telling its digest, writing the file.
 STEPS = range(1, 11)
-
-
-@pytest.fixture(scope="module")
-def control_plane() -> Iterator[ControlPlane]:
-    with ControlPlane() as running:
-        yield running
 
 
 @pytest.fixture(scope="module")

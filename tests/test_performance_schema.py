@@ -26,12 +26,6 @@ MAKERS: dict[str, Callable[[], MySQLFamily]] = {
 }
 
 
-@pytest.fixture(scope="module")
-def control_plane() -> Iterator[ControlPlane]:
-    with ControlPlane() as running:
-        yield running
-
-
 @pytest.fixture(params=list(MAKERS))
 def server(request: pytest.FixtureRequest) -> Iterator[MySQLFamily]:
     """A server of its own: it is restarted, and its table of digests emptied."""

@@ -18,7 +18,7 @@ class Watched:
     ) -> None:
         """Register a collector in a new organization, or one more `beside` the collector of a database."""
         self.control_plane = control_plane
-        self.headers: dict[str, str] = beside.headers if beside else control_plane.log_in()
+        self.headers: dict[str, str] = beside.headers if beside else control_plane.logged_in()
         body = {"name": engine, "type": engine, "config": config}
         if beside:
             body |= {name: beside.collector[name] for name in ("team_id", "database_id")}

@@ -91,21 +91,24 @@ def served(request: pytest.FixtureRequest) -> Iterator[Served]:
         yield Served(running)
 
 
-@pytest.mark.parametrize("caller", ["root", "admin", "lead", "user", "agent", "anonymous"])
-def test_every_answer_to_a_generated_request_is_one_that_the_schema_describes(caller: str, served: Served) -> None:
-    found, sent = answers(served, served.callers[caller], lambda path: not path.endswith(ENDING))
+def test_every_answer_to_a_generated_request_is_one_that_the_schema_describes(served: Served) -> None:
+    callers = {name: headers for name, headers in served.callers.items() if name != "spare"}
+    found, sent = answers(served, callers, lambda path: not path.endswith(ENDING))
     assert sent > 100
     assert found == []
 
 
 def test_so_are_those_to_requests_that_end_the_login_they_come_with(served: Served) -> None:
-    found, sent = answers(served, served.callers["spare"], lambda path: path.endswith(ENDING))
+    found, sent = answers(served, {"spare": served.callers["spare"]}, lambda path: path.endswith(ENDING))
     assert sent > 5
     assert found == []
 
 
-def answers(served: Served, headers: dict[str, str], asked: Callable[[str], bool]) -> tuple[list[str], int]:
-    """Send generated requests to the operations with such paths; return what was wrong with the answers, and how many there were."""
+def answers(served: Served, callers: dict[str, dict[str, str]], asked: Callable[[str], bool]) -> tuple[list[str], int]:
+    """Send each generated request to the operations with such paths as every one of the callers.
+
+    Return what was wrong with the answers, and how many requests there were: making one takes longer than answering it.
+    """
     schema = schemathesis.openapi.from_url(f"{served.control_plane.address}/api/schema?format=json")
     found: list[str] = []
     sent = 0
@@ -123,11 +126,11 @@ def answers(served: Served, headers: dict[str, str], asked: Callable[[str], bool
             case.headers.pop("Authorization", None)
             # What a file holds, no schema says.
             checks = CHECKS[:-1] if case.operation.path.removeprefix("/api/v1/") in FILES else CHECKS
-            answer = case.call(headers=headers)
-            try:
-                case.validate_response(answer, checks=checks)
-            except FailureGroup as failures:
-                found.extend(f"{case.method} {case.path}: {failure}" for failure in failures.exceptions)
+            for name, headers in callers.items():
+                try:
+                    case.validate_response(case.call(headers=headers), checks=checks)
+                except FailureGroup as failures:
+                    found.extend(f"{name}: {case.method} {case.path}: {failure}" for failure in failures.exceptions)
 
         send()
     return found, sent

@@ -14,7 +14,7 @@ from collectors.models import Collector, Command, ControlPlane, Heartbeat, User
 from collectors.services.invitations import invite
 from tests.admin.conftest import Rows, rows_of
 from tests.browser.conftest import Shoot, SignIn
-from tests.cast import SOMEBODY, Cast, register
+from tests.cast import PASSWORD, SOMEBODY, Cast, register
 
 pytestmark = [pytest.mark.browser, pytest.mark.django_db(transaction=True)]
 
@@ -76,6 +76,9 @@ def test_the_sign_in_page_refuses_and_lets_in(cast: Cast, sign_in: SignIn, shoot
     expect(page.locator("#login-form")).to_be_visible()
     assert "The e-mail address or the password is not right" in page.content()
     shoot(page, "login-refused")
+    page.fill("#id_password", PASSWORD)
+    page.press("#id_password", "Enter")
+    page.wait_for_url("**/admin/")
 
 
 def test_a_command_is_given_from_the_list(cast: Cast, sign_in: SignIn, shoot: Shoot) -> None:
@@ -129,6 +132,7 @@ def test_the_list_is_narrowed_by_filter_and_search(cast: Cast, sign_in: SignIn, 
 
 def test_the_command_search_opens_and_finds_own_rows_alone(cast: Cast, sign_in: SignIn, shoot: Shoot) -> None:
     page = sign_in(cast.alice)
+    page.goto("/admin/")
     page.keyboard.press("Control+k")
     page.locator("#search-input-command").press_sequentially("mysql")
     expect(page.locator("#command-results-list")).to_contain_text("shop-mysql")
@@ -139,6 +143,7 @@ def test_the_command_search_opens_and_finds_own_rows_alone(cast: Cast, sign_in: 
 def test_a_user_sees_nothing_of_collectors(cast: Cast, sign_in: SignIn, shoot: Shoot) -> None:
     fleet(cast)
     page = sign_in(cast.carol)
+    page.goto("/admin/")
     shoot(page, "home-user-desktop-light")
     expect(page.locator("#nav-sidebar-apps")).to_contain_text("Top queries")
     assert "/admin/collectors/collector/" not in page.content()
@@ -151,6 +156,7 @@ def test_a_user_sees_nothing_of_collectors(cast: Cast, sign_in: SignIn, shoot: S
 
 def test_the_theme_is_switched_by_hand(cast: Cast, sign_in: SignIn) -> None:
     page = sign_in(cast.alice)
+    page.goto("/admin/")
     page.evaluate("localStorage.setItem('adminTheme', JSON.stringify('dark'))")
     page.reload()
     assert page.evaluate("document.documentElement.classList.contains('dark')")
@@ -173,7 +179,7 @@ def test_an_invitation_is_opened_by_what_stands_behind_the_hash_and_taken(
     made = invite(
         organization=cast.example, team=cast.shop, role=Role.USER, email="mallory@example.net", actor=SOMEBODY
     )
-    page = sign_in(cast.mallory)
+    page = sign_in(cast.mallory, alone=True)
     asked: list[str] = []
     page.on("request", lambda request: asked.append(request.url))
     page.goto(made.link("/admin/invitation/"))

@@ -156,7 +156,7 @@ def test_rows_come_and_go_by_themselves(cast: Cast, sign_in: SignIn) -> None:
 
 
 def test_it_pauses_and_tells_when_the_connection_is_lost(cast: Cast, sign_in: SignIn, shoot: Shoot) -> None:
-    page = sign_in(cast.bob)
+    page = sign_in(cast.bob, alone=True)
     asked: list[str] = []
     page.on("request", lambda request: asked.append(request.url) if "/live/" in request.url else None)
     page.goto(LIST)
@@ -224,7 +224,7 @@ def test_several_are_stopped_and_started_again_without_the_lists_script(
     cast: Cast, sign_in: SignIn, shoot: Shoot
 ) -> None:
     busy_fleet(cast)
-    page = sign_in(cast.bob)
+    page = sign_in(cast.bob, alone=True)
     page.route("**/collectors/collectors*.js", lambda route: route.fulfill(body="", content_type="text/javascript"))
     page.goto(f"{LIST}?q=shop")
     row_of(page, cast.collector).get_by_role("checkbox").check()

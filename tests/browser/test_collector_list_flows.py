@@ -176,7 +176,7 @@ def test_labels_are_completed_on_a_collectors_page(cast: Cast, sign_in: SignIn, 
 
 
 def test_a_lead_sees_the_own_team_and_a_user_no_collector(cast: Cast, sign_in: SignIn) -> None:
-    page = sign_in(cast.bob)
+    page = sign_in(cast.bob, alone=True)
     page.goto(LIST)
     expect(page.locator("#rows tr")).to_have_count(1)
     expect(row_of(page, cast.collector).get_by_role("button")).to_have_count(3)

@@ -86,7 +86,7 @@ def test_the_page_tells_what_happened_and_why_it_is_offline(
 
 def test_a_command_is_followed_from_click_to_result_without_a_reload(cast: Cast, sign_in: SignIn) -> None:
     Heartbeat.objects.filter(pk=cast.collector.pk).update(status="ONLINE", last_heartbeat=timezone.now())
-    page = sign_in(cast.bob)
+    page = sign_in(cast.bob, alone=True)
     page.clock.install()
     page.goto(f"/admin/collectors/collector/{cast.collector.pk}/change/")
     page.get_by_role("button", name="Collect now").click()

@@ -66,6 +66,7 @@ def test_home_tells_at_a_glance_what_is_wrong_and_what_costs_most(
 ) -> None:
     busy_fleet(cast)
     page = sign_in(cast.alice, phone=phone, dark=dark)
+    page.goto("/admin/")
     expect(page.locator("#tile-late .dbpower-tile-count")).to_have_text("1")
     expect(page.locator("#fleet")).to_contain_text("1 collector is OFFLINE")
     expect(page.locator(".dbpower-top tbody tr").first).to_contain_text("update invoices")
@@ -76,6 +77,7 @@ def test_home_tells_at_a_glance_what_is_wrong_and_what_costs_most(
 def test_what_changes_in_the_fleet_appears_without_a_reload_and_focus_stays(cast: Cast, sign_in: SignIn) -> None:
     fleet(cast)
     page = sign_in(cast.bob)
+    page.goto("/admin/")
     expect(page.locator("#tile-offline .dbpower-tile-count")).to_have_text("1")
     page.locator("#tile-offline").focus()
     Heartbeat.objects.filter(pk=cast.collector.pk).update(status="OFFLINE")
@@ -87,6 +89,7 @@ def test_what_changes_in_the_fleet_appears_without_a_reload_and_focus_stays(cast
 def test_a_tile_leads_to_its_collectors(cast: Cast, sign_in: SignIn) -> None:
     fleet(cast)
     page = sign_in(cast.bob)
+    page.goto("/admin/")
     page.locator("#tile-error").focus()
     with page.expect_navigation():
         page.keyboard.press("Enter")

@@ -15,12 +15,6 @@ from tests.servers.control_plane import ControlPlane
 WorldOf = Callable[[PostgreSQL | MariaDB | MySQL], World]
 
 
-@pytest.fixture(scope="session")
-def shared_control_plane() -> Iterator[ControlPlane]:
-    with ControlPlane() as running:
-        yield running
-
-
 @pytest.fixture
 def control_plane(shared_control_plane: ControlPlane) -> ControlPlane:
     """The control plane, running whatever the test before did to it."""

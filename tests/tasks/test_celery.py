@@ -13,7 +13,7 @@ import requests
 
 from tests.agent.agents import eventually
 from tests.servers import PostgreSQL, Redis
-from tests.servers.control_plane import REPOSITORY, ControlPlane
+from tests.servers.control_plane import ADMINISTRATOR, REPOSITORY, ControlPlane
 from tests.servers.process import Account, ServerProcess, free_port
 
 pytestmark = [pytest.mark.slow, pytest.mark.timeout(180)]
@@ -119,8 +119,11 @@ def test_the_age_limit_of_keys_is_kept_by_beat() -> None:
 def test_health_names_the_part_that_is_missing_and_readiness_does_not_mind(
     services: dict[str, str], tmp_path: Path
 ) -> None:
-    with ControlPlane(services) as control_plane:
-        me = control_plane.log_in()
+    control_plane = ControlPlane(services)
+    with contextlib.closing(control_plane):
+        control_plane.manage("migrate", "--verbosity", "0")
+        control_plane.manage("createsuperuser", "--noinput", DJANGO_SUPERUSER_EMAIL=ADMINISTRATOR)
+    me: dict[str, str] = {}
     port = free_port()
     environment = {**control_plane.environment, "DBPOWER_DATA_DIR": str(tmp_path / "data")}
     # Tokens are signed with the secret of the installation, which went with its folder.
@@ -141,7 +144,6 @@ def test_health_names_the_part_that_is_missing_and_readiness_does_not_mind(
     with process("web", web, environment, tmp_path / "web.log"):
         eventually(lambda: status("/health/ready") == 200, what="ready")
         me = signed_in(address, control_plane.password)
-        forget_presence(environment)
         assert dead() == ["worker", "beat"]
         assert status("/health") == 503
         with worker(environment, tmp_path / "worker.log"):
@@ -155,11 +157,3 @@ def signed_in(address: str, password: str) -> dict[str, str]:
     body = {"email": "root@example.org", "password": password}
     answer = requests.post(f"{address}/api/v1/auth/token", json=body, timeout=10, proxies={"http": ""})
     return {"Authorization": f"Bearer {answer.json()['access']}"}
-
-
-def forget_presence(environment: dict[str, str]) -> None:
-    """Forget that worker and beat were seen while the installation was being made."""
-    import psycopg
-
-    with psycopg.connect(environment["DATABASE_URL"], autocommit=True) as connection:
-        connection.execute("UPDATE control_plane SET worker_seen_at = NULL, beat_seen_at = NULL, last_sweep_at = NULL")
