@@ -157,12 +157,9 @@ def sign_in(pages: Pages, live_server: LiveServer) -> Iterator[SignIn]:
 
 
 @pytest.fixture
-def shoot() -> Shoot:
-    """Return a function that keeps a picture of a page in DBPOWER_SCREENSHOTS, and does nothing where nobody asks for them."""
-    wanted = os.environ.get("DBPOWER_SCREENSHOTS")
-    if not wanted:
-        return lambda page, name, settle=0: None
-    folder = Path(wanted)
+def shoot(tmp_path: Path) -> Shoot:
+    """Return a function that keeps a picture of a page in DBPOWER_SCREENSHOTS, or with the test's own files."""
+    folder = Path(os.environ.get("DBPOWER_SCREENSHOTS") or tmp_path)
     folder.mkdir(parents=True, exist_ok=True)
 
     def taken(page: Page, name: str, settle: int = 250) -> None:
