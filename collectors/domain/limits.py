@@ -80,6 +80,8 @@ PLANS_ASKED: Final = 5
 
 # Lists.
 PAGE_SIZE: Final = 50
+# Of the dearest queries: each row has a line over time, and few look beyond the first.
+QUERY_PAGE_SIZE: Final = 25
 MAX_PAGE_SIZE: Final = 500
 MAX_PAGE_OFFSET: Final = 100_000
 MAX_SEARCH_WORDS: Final = 10

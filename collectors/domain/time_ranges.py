@@ -16,7 +16,7 @@ PRESETS: Final = {
     "quarter": timedelta(days=90),
 }
 DEFAULT: Final = "day"
-_LONG: Final = timedelta(days=30)
+_BEGIN_WITH: Final = {"month": periods.DAY, "quarter": periods.WEEK}
 SHORTEST: Final = 3 * periods.BUCKET
 # Nothing is older, and what lies around the year 1 cannot be reckoned with.
 _EARLIEST: Final = datetime(1970, 1, 1, tzinfo=UTC)
@@ -76,11 +76,12 @@ class TimeRange:
 def preset(name: str, *, now: datetime) -> TimeRange:
     """Return the preset of that name that ends now; a name that is none is the default.
 
-    Long ones begin with a whole day (UTC): its hours need not be read one by one, and charts begin where the numbers do.
+    Long ones begin with a whole day or week (UTC, `periods`): what lies before it in a slot need not be read one by one, and
+    charts begin where the numbers do.
     """
     name = name if name in PRESETS else DEFAULT
     since = now - PRESETS[name]
-    return TimeRange(periods.floor(since, periods.DAY) if PRESETS[name] >= _LONG else since, now, name)
+    return TimeRange(periods.floor(since, _BEGIN_WITH[name]) if name in _BEGIN_WITH else since, now, name)
 
 
 def between(since: datetime, until: datetime, *, now: datetime, longest: timedelta) -> TimeRange:

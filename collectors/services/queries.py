@@ -28,7 +28,7 @@ from django.db.models import (
 from django.db.models.expressions import Col
 from django.db.models.functions import Cast, Coalesce
 from django.utils import timezone
-from django.utils.translation import ngettext
+from django.utils.translation import gettext as _
 
 from collectors.domain import limits, periods
 from collectors.domain.sources import Source
@@ -273,31 +273,30 @@ def _together(gaps: QuerySet[Gap], *, apart: tuple[str, ...] = ()) -> list[GapLi
             size=Sum(Cast("amount", FloatField())),
             begin=Min("covered_from"),
             end=Max("covered_to"),
-            databases=Count("database_id", distinct=True),
             one_database=Min("database_id"),
+            # Different ones would have to be put in order to be counted.
+            last_database=Max("database_id"),
         )
         .order_by("-end", "source", "kind")
     )
-    alone = {row["one_database"] for row in together if row["databases"] == 1}
+    for row in together:
+        row["is_alone"] = row["one_database"] == row["last_database"]
+    alone = {row["one_database"] for row in together if row["is_alone"]}
     names = dict(MonitoredDatabase.objects.filter(pk__in=alone).values_list("pk", "name")) if alone else {}
     return [
         GapLine(
-            database_id=row["one_database"] if row["databases"] == 1 else None,
-            database_name=names.get(row["one_database"]) if row["databases"] == 1 else None,
+            database_id=row["one_database"] if row["is_alone"] else None,
+            database_name=names.get(row["one_database"]) if row["is_alone"] else None,
             source=row["source"],
             kind=row["kind"],
             amount=int(row["size"]) if row["sized"] == row["count"] else None,
             covered_from=row["begin"],
             covered_to=row["end"],
-            detail="" if row["databases"] == 1 else _spread(row["databases"]),
+            detail="" if row["is_alone"] else _("on several databases"),
             gaps=row["count"],
         )
         for row in together
     ]
-
-
-def _spread(databases: int) -> str:
-    return ngettext("on %(count)d database", "on %(count)d databases", databases) % {"count": databases}
 
 
 def _marked() -> dict[timedelta, set[datetime]]:

@@ -191,15 +191,15 @@ def test_a_row_says_what_became_of_it(cast: Cast, own: Rows, visit: Visit) -> No
 
 
 def test_pages_follow_each_other(cast: Cast, own: Rows, visit: Visit) -> None:
-    for number in range(limits.PAGE_SIZE + 3):
+    for number in range(limits.QUERY_PAGE_SIZE + 3):
         bucket(own.database, "x" * (number + 1), 1, 1, SECOND)
     client = visit(cast.carol)
     first = client.get(reverse(PAGE))
-    assert (first.context["counted"], first.context["before"]) == ("1 to 50 of 54", "")
+    assert (first.context["counted"], first.context["before"]) == ("1 to 25 of 29", "")
     second = client.get(reverse(PAGE) + first.context["after"])
-    assert (second.context["counted"], second.context["after"]) == ("51 to 54 of 54", "")
+    assert (second.context["counted"], second.context["after"]) == ("26 to 29 of 29", "")
     assert len(second.context["lines"]) == 4
-    assert client.get(reverse(PAGE) + "?page=7").context["counted"] == "1 to 50 of 54"
+    assert client.get(reverse(PAGE) + "?page=7").context["counted"] == "1 to 25 of 29"
 
 
 def test_a_page_of_many_rows_takes_no_more_queries_than_one_of_few(cast: Cast, own: Rows, visit: Visit) -> None:

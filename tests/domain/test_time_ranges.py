@@ -16,8 +16,8 @@ HOUR = timedelta(hours=1)
 def test_a_preset_ends_now_and_is_drawn_in_neither_too_few_nor_too_many_slots(name: str) -> None:
     found = preset(name, now=NOW)
     assert (found.until, found.preset) == (NOW, name)
-    whole_days = PRESETS[name] >= timedelta(days=30)
-    assert found.since == (periods.floor(NOW - PRESETS[name], periods.DAY) if whole_days else NOW - PRESETS[name])
+    begin_with = {"month": periods.DAY, "quarter": periods.WEEK}.get(name, timedelta(microseconds=1))
+    assert found.since == periods.floor(NOW - PRESETS[name], begin_with)
     width = found.slot(most=100)
     assert 12 <= len(starts(found.since, found.until, width)) <= 101
     assert len(starts(found.since, found.until, found.slot(most=32))) <= 33

@@ -116,7 +116,7 @@ def _page(choices: Choices, question: Question) -> tuple[Choices, Page]:
         order=choices.order,
         descending=choices.descending,
         offset=choices.offset,
-        limit=limits.PAGE_SIZE,
+        limit=limits.QUERY_PAGE_SIZE,
         change=choices.change,
     )
     return _page(replace(choices, page=1), question) if choices.page > 1 and not page.rows else (choices, page)

@@ -70,7 +70,7 @@ class Choices:
     @property
     def offset(self) -> int:
         """How many rows lie before the page."""
-        return (self.page - 1) * limits.PAGE_SIZE
+        return (self.page - 1) * limits.QUERY_PAGE_SIZE
 
     def question(self, principal: Principal) -> top_queries.Question:
         """Return what is asked of the rows that somebody may see."""
@@ -164,7 +164,7 @@ def _visible(text: str, rows: QuerySet[Any]) -> int | None:
 
 def _page(text: str) -> int:
     wanted = number(text) or 1
-    return wanted if 1 <= wanted <= limits.MAX_PAGE_OFFSET // limits.PAGE_SIZE else 1
+    return wanted if 1 <= wanted <= limits.MAX_PAGE_OFFSET // limits.QUERY_PAGE_SIZE else 1
 
 
 @dataclass(frozen=True)

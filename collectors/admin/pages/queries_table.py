@@ -289,7 +289,7 @@ def pages(request: HttpRequest, page: Page, choices: Choices) -> tuple[str, str]
     """Return the addresses of the pages before and after this one."""
     before = address(request, page=choices.page - 1) if choices.page > 1 else ""
     more = page.count > choices.offset + len(page.rows)
-    within = choices.page < limits.MAX_PAGE_OFFSET // limits.PAGE_SIZE
+    within = choices.page < limits.MAX_PAGE_OFFSET // limits.QUERY_PAGE_SIZE
     return before, address(request, page=choices.page + 1) if more and within else ""
 
 
