@@ -7,7 +7,7 @@ from typing import Any, Final
 from django.db.models import QuerySet, Sum
 
 from collectors.models import Cost
-from collectors.services import queries, retention
+from collectors.services import queries
 
 # So many of the busiest databases are looked through first: mostly the dearest statements are theirs.
 _FIRST: Final = 20
@@ -15,8 +15,7 @@ _FIRST: Final = 20
 
 def databases(*, rows: QuerySet[Any], since: datetime, until: datetime) -> QuerySet[Any, tuple[int, int]]:
     """Return the ids of databases with their time in statements, the busiest first, of rows of Cost or DatabaseCost."""
-    kept = retention.kept(rows, since=since)
-    period = queries.counted_once(queries.in_period(kept, since=since, until=until), since=since)
+    period = queries.counted_in(rows, since=since, until=until)
     found: QuerySet[Any, tuple[int, int]] = period.order_by().values_list("database_id").annotate(Sum("total_time_ns"))
     return found.order_by("-total_time_ns__sum", "database_id")
 

@@ -114,7 +114,7 @@ def top_fingerprints(*, costs: QuerySet[Cost], since: datetime, until: datetime)
     Members: `fingerprint_id` and `fingerprint` (None while the text is not here; such statements stay apart by their id in
     `statement_apart`, which is 0 otherwise), `database_id`, `database_name`, `source`, `sum_calls`, `sum_time_ns`.
     """
-    period = counted_once(in_period(retention.kept(costs, since=since), since=since, until=until), since=since)
+    period = counted_in(costs, since=since, until=until)
     text = Fingerprint.objects.filter(pk=OuterRef("statement__fingerprint"))
     return (
         period.annotate(statement_apart=apart())
@@ -129,6 +129,17 @@ def top_fingerprints(*, costs: QuerySet[Cost], since: datetime, until: datetime)
         )
         .order_by("-sum_time_ns", *TIES)
     )
+
+
+def counted_in(
+    rows: QuerySet[Counted], *, since: datetime, until: datetime, widest: timedelta = periods.WEEK
+) -> QuerySet[Counted]:
+    """Return the rows of `in_period` that are kept and make up totals, each call once."""
+    spans = spans_of(since=since, until=until, widest=widest)
+    condition = condition_of(spans)
+    if condition is None:
+        return rows.none()
+    return counted_once(retention.kept(rows, since=since).filter(condition), since=first_bucket(spans))
 
 
 def in_period(
@@ -161,6 +172,11 @@ def spans_of(*, since: datetime, until: datetime, widest: timedelta = periods.WE
     return periods.spans(since, until, unfinished=unfinished, widest=widest)
 
 
+def first_bucket(spans: Iterable[periods.Span]) -> datetime | None:
+    """Return where the first span begins that is read in buckets; None where none is."""
+    return min((span.since for span in spans if span.width == periods.BUCKET), default=None)
+
+
 def condition_of(spans: Iterable[periods.Span]) -> Q | None:
     """Return the condition of the rows that these spans are read from; None where there are none."""
     chosen = [
@@ -175,22 +191,24 @@ def of_databases(*, costs: QuerySet[Cost], totals: QuerySet[DatabaseCost], since
     return totals if begin is None or begin <= since else costs
 
 
-def counted_once(costs: QuerySet[Counted], *, since: datetime | None = None) -> QuerySet[Counted]:
-    """Return the rows that make up totals: a call is in one source of its database only. No row begins before the day of `since`.
+def counted_once(costs: QuerySet[Counted], *, since: datetime | None) -> QuerySet[Counted]:
+    """Return the rows that make up totals: a call is in one source of its database only.
+
+    `since` is where the first bucket among them begins, None where there is none.
 
     From the first snapshot of performance_schema on, which holds every statement, the slow log's executions are in it
     too: their buckets stay stored and do not count. The slow log goes on giving the single executions.
     """
     begun = MonitoredDatabase.objects.order_by("-digests_since").filter(digests_since__isnull=False)
-    latest = begun.values_list("digests_since", flat=True).first()
+    latest = begun.values_list("digests_since", flat=True).first() if since is not None else None
     # Where nothing is read twice there is nothing to ask of millions of rows.
-    if latest is None:
+    if since is None or latest is None:
         return costs
     twice = Statement.objects.order_by().filter(source=Source.SLOW_LOG, database__digests_since__isnull=False)
     # What was rolled up is counted once already (`services.rollups`): that many rows are not asked again. Few statements are in
     # both sources, and only of their buckets is anything else asked: no row has to be joined.
     counts = ~Q(resolution=Resolution.BUCKET) | ~Q(statement_id__in=twice.values("pk"))
-    if since is None or latest > periods.floor(since, periods.DAY):
+    if latest > since:
         before = MonitoredDatabase.objects.filter(pk=OuterRef("database_id"), digests_since__gt=OuterRef("started_at"))
         counts |= Q(Exists(before))
     return costs.filter(counts)

@@ -7,7 +7,7 @@ from typing import Any, Final
 from django.db.models import DateTimeField, F, Func, QuerySet, Sum
 
 from collectors.domain import periods, time_ranges
-from collectors.services import queries, retention
+from collectors.services import queries
 
 Totals = dict[str, int | None]
 
@@ -54,13 +54,10 @@ def by_slot(
     """
     starts = time_ranges.starts(since, until, width)
     places = {start: place for place, start in enumerate(starts)}
-    period = queries.in_period(
-        retention.kept(costs, since=starts[0]), since=starts[0], until=until, widest=read_in(width)
-    )
     # Stored slots of all rows together are few, and put into those that are asked for sooner here than by the database.
     slot = Slot("started_at", int(width.total_seconds())) if apart else F("started_at")
     rows = (
-        queries.counted_once(period, since=starts[0])
+        queries.counted_in(costs, since=starts[0], until=until, widest=read_in(width))
         .order_by()
         .annotate(slot=slot)
         .values_list(*apart, "slot")

@@ -5,6 +5,7 @@ Rows are summed up by numbers alone: texts and names are read afterwards, of the
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
+from datetime import datetime
 from functools import cached_property
 from typing import Any, Final
 
@@ -61,12 +62,14 @@ _EXTREMES: Final = {SHORTEST: (Min, "MIN"), LONGEST: (Max, "MAX")}
 class Periods:
     """The condition of the rows of both periods, and what tells those of one from those of the other.
 
-    `where` is None where no row can meet it; the others are None where nothing is compared.
+    `where` is None where no row can meet it; the other two are None where nothing is compared. `first_bucket` is where the
+    first span begins that is read in buckets.
     """
 
     where: Q | None
     this: Q | None
     before: Q | None
+    first_bucket: datetime | None = None
 
 
 @dataclass(frozen=True)
@@ -96,14 +99,14 @@ class Question:
             return self._slow_periods()
         this = queries.spans_of(since=self.shown.since, until=self.shown.until)
         if self.earlier is None:
-            return Periods(queries.condition_of(this), None, None)
+            return Periods(queries.condition_of(this), None, None, queries.first_bucket(this))
         before = queries.spans_of(since=self.earlier.since, until=self.earlier.until)
-        where = queries.condition_of([*before, *this])
+        where, first = queries.condition_of([*before, *this]), queries.first_bucket([*before, *this])
         if this and before and before[-1].until <= this[0].since:
             # One moment parts them: that is asked quicker of millions of rows than all spans.
-            return Periods(where, Q(started_at__gte=this[0].since), Q(started_at__lt=this[0].since))
+            return Periods(where, Q(started_at__gte=this[0].since), Q(started_at__lt=this[0].since), first)
         # What is kept by the hour or the day only may be on both sides.
-        return Periods(where, queries.condition_of(this) or _NEVER, queries.condition_of(before) or _NEVER)
+        return Periods(where, queries.condition_of(this) or _NEVER, queries.condition_of(before) or _NEVER, first)
 
     def _slow_periods(self) -> Periods:
         this = Q(started_at__gte=self.shown.since, started_at__lt=self.shown.until)
@@ -244,7 +247,7 @@ def _base(question: Question) -> QuerySet[Any]:
     rows: QuerySet[Any] = question.slow_queries if question.grouping.from_slow_queries else question.costs
     rows = narrowed(retention.kept(rows, since=since), question.narrowing)
     if not question.grouping.from_slow_queries:
-        rows = queries.counted_once(rows, since=since)
+        rows = queries.counted_once(rows, since=question.periods.first_bucket)
     where = question.periods.where
     return rows.none() if where is None else rows.filter(where)
 
