@@ -47,7 +47,7 @@ CHANGES: Final[dict[Change, Promise]] = {
     Change.SAME: _("Same"),
 }
 # A select of more would be no choice; a text finds the others.
-_MOST_OFFERED: Final = 200
+_MOST_OFFERED: Final = 100
 _MAX_ID_DIGITS: Final = 18
 _MAX_NAME: Final = 200
 
