@@ -72,7 +72,22 @@ class CollectorForm(RefusableForm, ConnectionForm):
         named = self.initial.get("db_password_from") and not self.cleaned_data.get("db_password_from")
         if named and not self.cleaned_data.get("db_password") and "db_password_from" not in self.errors:
             self.add_error("db_password", gettext("Enter the password that takes the secret's place."))
+        if self.connection_changed and self.config_seen != str(self.instance.config_version):
+            # What is sent is compared with what is stored: an old form would bring back what somebody else has changed since.
+            self.add_error(
+                None,
+                gettext(
+                    "The connection was changed by somebody else while this page was open. "
+                    "Open it anew, and change what is still to be changed."
+                ),
+            )
         return cleaned
+
+    @property
+    def config_seen(self) -> str:
+        """The version of the configuration that the page showed; programs that name none mean the present one."""
+        present = str(self.instance.config_version)
+        return str(self.data.get("config_seen", present)) if self.is_bound else present
 
     @property
     def connection_changed(self) -> bool:

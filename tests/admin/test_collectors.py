@@ -195,6 +195,21 @@ def test_a_changed_connection_keeps_the_password_and_tells_the_agent(cast: Cast,
     assert Command.objects.get().command == "update_config"
 
 
+def test_an_old_page_brings_no_old_connection_back(cast: Cast, visit: Visit) -> None:
+    client, address = visit(cast.bob), reverse(PAGE, args=[cast.collector.pk])
+    (seen,) = re.findall(r'name="config_seen" value="(\d+)"', client.get(address).content.decode())
+    client.post(address, change(cast, db_host="10.0.0.2", db_password="another", config_seen=seen))
+    assert stored_config(cast.collector)["host"] == "10.0.0.2"
+    late = change(cast, name="renamed", config_seen=seen)
+    for _ in range(2):
+        answer = client.post(address, late)
+        assert "changed by somebody else" in answer.content.decode()
+        # Sent again as it is shown, it is no newer.
+        assert f'name="config_seen" value="{seen}"' in answer.content.decode()
+    assert stored_config(cast.collector)["host"] == "10.0.0.2"
+    assert not Collector.objects.filter(name="renamed").exists()
+
+
 def test_a_typed_password_replaces_the_stored_one(cast: Cast, visit: Visit) -> None:
     visit(cast.bob).post(reverse(PAGE, args=[cast.collector.pk]), change(cast, db_password="another"))
     assert stored_config(cast.collector)["password"] == "another"
