@@ -39,7 +39,7 @@ serve: ## Start the control plane: embedded, or on DATABASE_URL and REDIS_URL wh
 	@.ci/install serve
 	@exec $(PYTHON) manage.py serve
 
-test: ## Run the checks and all tests: SQLite, PostgreSQL, real servers, a browser (about nineteen minutes on two cores from nothing, sixteen once all is installed)
+test: ## Run the checks and all tests: SQLite, PostgreSQL, real servers, a browser (about eighteen minutes on two cores)
 	@.ci/install test
 	@$(MAKE) --jobs 2 check suites
 	@$(say) "tests, 1 of 3: everything quick, on SQLite"
