@@ -6,17 +6,28 @@ from collectors.models.databases import MonitoredDatabase
 from collectors.models.statements import Statement
 
 
-class Costs(models.Model):
-    """The executions of one statement in one slot of time, named by its beginning.
-
-    The tables are partitioned by time on PostgreSQL and nothing refers into them, so migrations make them in SQL. Times are
-    nanoseconds. Counters that an engine does not have are null.
-    """
+class OfStatement(models.Model):
+    """What is told of one statement in one slot of time, named by its beginning."""
 
     organization_id = models.BigIntegerField()
     database = models.ForeignKey(MonitoredDatabase, on_delete=models.DO_NOTHING, db_constraint=False, related_name="+")
     statement = models.ForeignKey(Statement, on_delete=models.DO_NOTHING, db_constraint=False, related_name="+")
     started_at = models.DateTimeField()
+
+    class Meta:
+        abstract = True
+
+    def __str__(self) -> str:
+        return f"{self.statement_id} {self.started_at:%Y-%m-%d %H:%M}"
+
+
+class Costs(OfStatement):
+    """The executions of one statement in one slot of time.
+
+    The tables are partitioned by time on PostgreSQL and nothing refers into them, so migrations make them in SQL. Times are
+    nanoseconds. Counters that an engine does not have are null.
+    """
+
     calls = models.BigIntegerField()
     total_time_ns = models.BigIntegerField()
     min_time_ns = models.BigIntegerField(null=True)
@@ -48,9 +59,6 @@ class Costs(models.Model):
 
     class Meta:
         abstract = True
-
-    def __str__(self) -> str:
-        return f"{self.statement_id} {self.started_at:%Y-%m-%d %H:%M}"
 
 
 class Bucket(Costs):
@@ -85,7 +93,7 @@ class Cost(Costs):
         ordering = ["-started_at"]
 
 
-class DatabaseCost(models.Model):
+class DatabaseCost(OfStatement):
     """What all statements of a database cost in one slot of time: calls and nanoseconds, each call once. Read to be added up.
 
     Hours, days and weeks are rolled up to one row of each database, and tell of no statement; buckets are those of `Bucket`.
@@ -93,12 +101,10 @@ class DatabaseCost(models.Model):
 
     # Of buckets there may be several with one key: nobody asks for a single row.
     pk = models.CompositePrimaryKey("database_id", "resolution", "started_at")
-    organization_id = models.BigIntegerField()
-    database = models.ForeignKey(MonitoredDatabase, on_delete=models.DO_NOTHING, db_constraint=False, related_name="+")
-    statement = models.ForeignKey(
+    # None but in buckets.
+    statement = models.ForeignKey(  # type: ignore[assignment]
         Statement, null=True, on_delete=models.DO_NOTHING, db_constraint=False, related_name="+"
     )
-    started_at = models.DateTimeField()
     resolution = models.CharField(max_length=6, choices=Resolution.choices)
     calls = models.BigIntegerField()
     total_time_ns = models.BigIntegerField()
@@ -112,17 +118,13 @@ class DatabaseCost(models.Model):
         return f"{self.database_id} {self.started_at:%Y-%m-%d %H:%M}"
 
 
-class Latency(models.Model):
+class Latency(OfStatement):
     """How long the executions of one statement took in one slot of time: a packed `domain.sketches.Sketch`, for slow logs only.
 
     A view of three tables, as `Cost` is of four: there is none by the week.
     """
 
     pk = models.CompositePrimaryKey("statement_id", "resolution", "started_at")
-    organization_id = models.BigIntegerField()
-    database = models.ForeignKey(MonitoredDatabase, on_delete=models.DO_NOTHING, db_constraint=False, related_name="+")
-    statement = models.ForeignKey(Statement, on_delete=models.DO_NOTHING, db_constraint=False, related_name="+")
-    started_at = models.DateTimeField()
     resolution = models.CharField(max_length=6, choices=Resolution.choices)
     sketch = models.BinaryField()
 
@@ -130,9 +132,6 @@ class Latency(models.Model):
         managed = False
         db_table = "query_latencies"
         ordering = ["-started_at"]
-
-    def __str__(self) -> str:
-        return f"{self.statement_id} {self.started_at:%Y-%m-%d %H:%M}"
 
 
 class SlotMark(models.Model):

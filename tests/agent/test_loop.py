@@ -76,6 +76,23 @@ class Digests(Log):
         return Collection(0, 0)
 
 
+class Clock:
+    """The monotonic clock, `passed` seconds after the test began."""
+
+    def __init__(self) -> None:
+        self.began, self.passed = time.monotonic(), 0.0
+
+    def __call__(self) -> float:
+        return self.began + self.passed
+
+
+@pytest.fixture
+def clock(monkeypatch: pytest.MonkeyPatch) -> Clock:
+    made = Clock()
+    monkeypatch.setattr(time, "monotonic", made)
+    return made
+
+
 class Bench:
     def __init__(self, backend: FakeBackend, folder: Path, *, digests: bool = False) -> None:
         config = read_config(write_config(folder, backend.url, "mysql", {}))
@@ -95,6 +112,11 @@ class Bench:
         self.results: dict[int, CommandResult] = {}
         self.desk = CommandDesk(self.state, report=self.results.__setitem__, wake=lambda: None)
         self.thread.take_commands_from(self.desk)
+
+    def step_unprobed(self, clock: Clock) -> None:
+        """Go through the loop once; whether the sources can be read is looked at another time."""
+        self.thread._probe_at = clock.began + 1e6
+        self.thread._step()
 
     def carry_out(self, name: str) -> CommandResult:
         number = len(self.results) + 1
@@ -155,58 +177,47 @@ def test_totals_of_a_log_are_told_only_when_the_backend_has_its_uploads(bench: B
 
 
 def test_a_log_that_takes_long_to_read_makes_no_other_source_wait(
-    backend: FakeBackend, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    backend: FakeBackend, tmp_path: Path, clock: Clock
 ) -> None:
-    began, passed = time.monotonic(), 0.0
-    monkeypatch.setattr(time, "monotonic", lambda: began + passed)
     bench = Bench(backend, tmp_path, digests=True)
     bench.state.set_auto_collect(on=True)
     bench.source.rest = 1000.0
 
     def collections() -> tuple[int, int]:
-        bench.thread._probe_at = began + 1e6
-        bench.thread._step()
+        bench.step_unprobed(clock)
         return bench.source.collections, bench.digests.collections
 
     assert collections() == (1, 1)
     assert collections() == (1, 1), "the interval is not over"
-    passed = 301.0
+    clock.passed = 301.0
     assert collections() == (1, 2)
     assert bench.carry_out("collect").success
     assert (bench.source.collections, bench.digests.collections) == (2, 3), "whoever asks for one gets it"
-    passed += 301.0
+    clock.passed += 301.0
     assert collections() == (2, 4)
-    passed += 700.0
+    clock.passed += 700.0
     assert collections() == (3, 5)
 
 
-def test_a_log_alone_rests_for_as_long_as_it_takes(
-    backend: FakeBackend, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    began, passed = time.monotonic(), 0.0
-    monkeypatch.setattr(time, "monotonic", lambda: began + passed)
+def test_a_log_alone_rests_for_as_long_as_it_takes(backend: FakeBackend, tmp_path: Path, clock: Clock) -> None:
     bench = Bench(backend, tmp_path)
     bench.source.rest = 1000.0
     bench.state.set_auto_collect(on=True)
     for seconds, expected in ((0.0, 1), (301.0, 1), (999.0, 1), (1001.0, 2)):
-        passed = seconds
-        bench.thread._probe_at = began + 1e6
-        bench.thread._step()
+        clock.passed = seconds
+        bench.step_unprobed(clock)
         assert bench.source.collections == expected
 
 
 def test_a_log_goes_on_resting_while_the_other_source_cannot_be_read(
-    backend: FakeBackend, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    backend: FakeBackend, tmp_path: Path, clock: Clock, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    began, passed = time.monotonic(), 0.0
-    monkeypatch.setattr(time, "monotonic", lambda: began + passed)
     bench = Bench(backend, tmp_path, digests=True)
     bench.source.rest = 1000.0
     bench.state.set_auto_collect(on=True)
     bench.thread._step()
     monkeypatch.setattr(bench.digests, "probe", broken)
     for seconds in (301.0, 401.0, 501.0):
-        passed = seconds
-        bench.thread._probe_at = began + 1e6
-        bench.thread._step()
+        clock.passed = seconds
+        bench.step_unprobed(clock)
     assert (bench.source.collections, bench.error) == (1, "ZeroDivisionError")
